@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* What this machine can do, found by trying it with the smallest input. Answers are cached per
+ * process. */
+#ifndef MSHARE_PROBE_H
+#define MSHARE_PROBE_H
+
+#include "mshare.h"
+#include "util.h"
+
+/* Touching shared memory advised MADV_HUGEPAGE gives a huge page. */
+bool probe_thp_fault(void);
+
+/* MADV_COLLAPSE of touched shared memory gives a huge page. */
+bool probe_thp_collapse(void);
+
+/* One free hugetlb page of this size can be reserved (not cached: pools change). 0 or -errno. */
+must_check int probe_hugetlb(uint64_t page_size);
+
+/* Pages of a hugetlb pool from sysfs, for sentences only; -1 if there is no such pool. */
+long probe_hugetlb_free(uint64_t page_size);
+
+/* Fills everything but caps->size. 0 or -errno. */
+must_check int probe_caps(struct mshare_caps *caps);
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A region as this process sees it: the descriptor of the backing object, the backend chosen for
+ * it, and what this process has attached through it.
+ *
+ * Lifetime: one reference belongs to the handle table, one to each call in progress (handle_get()).
+ * The last region_put() closes the descriptor. Locks: fd, size at opening, backend and geometry
+ * never change after the region is published in the handle table and are read without a lock.
+ * `attachments` and the counters belong to state_lock() (handle.h), which is never held across a
+ * system call that may block, and is taken around fork(2).
+ */
+#ifndef MSHARE_REGION_H
+#define MSHARE_REGION_H
+
+#include <stdatomic.h>
+
+#include "backend.h"
+
+enum region_kind {
+	REGION_SHMEM, /* memfd or a file on tmpfs */
+	REGION_HUGETLB, /* hugetlbfs file or memfd with MFD_HUGETLB */
+	REGION_FILE, /* any other regular file */
+};
+
+/* What a caller asked for, checked and with defaults filled in. */
+struct region_request {
+	const char *name; /* with the slash; NULL: anonymous or by descriptor */
+	size_t size; /* of a new region, as asked for; 0 for an existing one */
+	struct mshare_attr attr; /* every field valid */
+	const struct backend_ops *forced; /* by MSHARE_BACKEND; or NULL */
+	bool named_file; /* existing and opened by name */
+};
+
+struct attachment {
+	struct attachment *next;
+	void *addr;
+	size_t len; /* rounded up to the page size */
+	off_t off;
+	int prot;
+};
+
+struct region {
+	atomic_uint refs;
+	int fd;
+	bool writable; /* descriptor is open for writing */
+	enum region_kind kind;
+	dev_t dev;
+	ino_t ino;
+	uint64_t size; /* of the file when it was made or opened */
+	uint64_t page_size; /* what one entry maps at best */
+	uint64_t alignment; /* of addresses the kernel picks */
+	uint64_t grid; /* of offsets and addresses given by the caller */
+	enum mshare_pages pages;
+	const struct backend_ops *ops;
+	bool require_shared;
+	char reason[sizeof(
+		((struct mshare_stat *)0)->reason)]; /* why a better backend was passed over */
+	char name[256]; /* without the slash; "" if the region has none */
+
+	struct attachment *attachments; /* state_lock */
+	uint64_t flushes; /* state_lock */
+	atomic_bool uring_used; /* the last flush */
+	atomic_bool host_asked; /* host_ensure() has run for this handle */
+};
+
+/* A new region by the best backend that satisfies req; 0 or -errno with a sentence. */
+must_check int region_create(const struct region_request *req, struct region **out);
+
+/* A region over fd, which it takes over on success only. */
+must_check int region_adopt(int fd, const struct region_request *req, struct region **out);
+
+void region_get(struct region *r);
+void region_put(struct region *r);
+
+/* The size now; -errno. Others may have truncated or extended the file. */
+must_check int region_size_now(const struct region *r, uint64_t *size);
+
+/* Whether an attachment of len bytes at an address shares tables with the other processes. */
+bool region_shares_tables(const struct region *r);
+
+must_check int region_attach(struct region *r, void *addr, off_t off, size_t len, int prot,
+			     unsigned int flags, void **out);
+must_check int region_detach(struct region *r, void *addr, size_t len);
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * System calls, and the only place that sees errno. Each call returns its result, 0, or -errno.
+ * Interrupted calls are repeated here. Unit tests replace the file (tests/lib/mock-sys.c).
+ */
+#ifndef MSHARE_SYS_H
+#define MSHARE_SYS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+/* The public boundary: sets errno for a negative err; returns -1. */
+int sys_fail(int err);
+
+/* Files. Every descriptor made here is close-on-exec. */
+int sys_open(const char *path, int flags, mode_t mode);
+int sys_memfd_create(const char *name, unsigned int flags);
+int sys_dup(int fd);
+int sys_close(int fd);
+int sys_fstat(int fd, struct stat *st);
+int sys_stat(const char *path, struct stat *st); /* does not follow a last symbolic link */
+int sys_fs_type(int fd, uint64_t *type); /* statfs f_type */
+int sys_fs_space(const char *path, uint64_t *total,
+		 uint64_t *free_bytes); /* UINT64_MAX: unlimited */
+int sys_ftruncate(int fd, off_t size);
+int sys_fchmod(int fd, mode_t mode);
+int sys_punch_hole(int fd, off_t off, off_t len);
+int sys_link_fd(int fd, const char *path); /* gives an O_TMPFILE descriptor its name */
+int sys_unlink(const char *path);
+int sys_access_exec(const char *path);
+int sys_open_mode(int fd); /* O_RDONLY, O_RDWR or O_WRONLY */
+int sys_seals(int fd); /* F_SEAL_*; -EINVAL for files without seals */
+int sys_fdatasync(int fd);
+ssize_t sys_read_file(const char *path, char *buf,
+		      size_t size); /* whole, NUL-terminated; bytes read */
+ssize_t sys_pread(int fd, void *buf, size_t len, off_t off);
+off_t sys_seek_data(int fd, off_t off); /* next data at or after off; -ENXIO: none */
+
+/* Open-file-description locks of one byte. */
+int sys_ofd_lock(int fd, bool exclusive, off_t byte); /* -EAGAIN: somebody else has it */
+int sys_ofd_unlock(int fd, off_t byte);
+int sys_ofd_test(int fd, off_t byte); /* 1: another description holds a lock there, 0: none */
+
+/* Memory. */
+int sys_mmap(void *addr, size_t len, int prot, int flags, int fd, off_t off, void **out);
+int sys_munmap(void *addr, size_t len);
+int sys_madvise(void *addr, size_t len, int advice);
+int sys_mincore(void *addr, size_t len, unsigned char *vec);
+int sys_msync(void *addr, size_t len);
+
+/* The process. */
+uint64_t sys_page_size(void);
+uint64_t sys_memlock_limit(void); /* UINT64_MAX: none */
+const char *sys_getenv(const char *name); /* NULL in a set-user-ID program */
+
+#endif
