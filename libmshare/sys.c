@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+#include "sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/falloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Repeats an expression while a signal interrupts it; the value is its result or -errno. */
+#define RETRY(expression)                                                                          \
+	({                                                                                         \
+		long retry_result;                                                                 \
+		int retry_saved = errno;                                                           \
+		do                                                                                 \
+			retry_result = (long)(expression);                                         \
+		while (retry_result == -1 && errno == EINTR);                                      \
+		if (retry_result == -1)                                                            \
+			retry_result = -errno;                                                     \
+		errno = retry_saved;                                                               \
+		retry_result;                                                                      \
+	})
+
+int sys_fail(int err)
+{
+	errno = -err;
+	return -1;
+}
+
+int sys_open(const char *path, int flags, mode_t mode)
+{
+	return (int)RETRY(open(path, flags | O_CLOEXEC | O_NOCTTY, mode));
+}
+
+int sys_memfd_create(const char *name, unsigned int flags)
+{
+	return (int)RETRY(memfd_create(name, flags | MFD_CLOEXEC));
+}
+
+int sys_dup(int fd)
+{
+	return (int)RETRY(fcntl(fd, F_DUPFD_CLOEXEC, 3));
+}
+
+/* Not repeated: on Linux the descriptor is gone even when close(2) says EINTR. */
+int sys_close(int fd)
+{
+	int saved = errno;
+	int err = close(fd) == -1 && errno != EINTR ? -errno : 0;
+
+	errno = saved;
+	return err;
+}
+
+int sys_fstat(int fd, struct stat *st)
+{
+	return (int)RETRY(fstat(fd, st));
+}
+
+int sys_stat(const char *path, struct stat *st)
+{
+	return (int)RETRY(lstat(path, st));
+}
+
+int sys_fs_type(int fd, uint64_t *type)
+{
+	struct statfs fs;
+	int err = (int)RETRY(fstatfs(fd, &fs));
+
+	if (err == 0)
+		*type = (uint64_t)fs.f_type;
+	return err;
+}
+
+int sys_fs_space(const char *path, uint64_t *total, uint64_t *free_bytes)
+{
+	struct statfs fs;
+	int err = (int)RETRY(statfs(path, &fs));
+
+	if (err < 0)
+		return err;
+	/* A tmpfs without a size limit reports no blocks at all. */
+	*total = fs.f_blocks ? (uint64_t)fs.f_blocks * (uint64_t)fs.f_bsize : UINT64_MAX;
+	*free_bytes = fs.f_blocks ? (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize : UINT64_MAX;
+	return 0;
+}
+
+int sys_ftruncate(int fd, off_t size)
+{
+	return (int)RETRY(ftruncate(fd, size));
+}
+
+int sys_fchmod(int fd, mode_t mode)
+{
+	return (int)RETRY(fchmod(fd, mode));
+}
+
+int sys_punch_hole(int fd, off_t off, off_t len)
+{
+	return (int)RETRY(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, off, len));
+}
+
+int sys_link_fd(int fd, const char *path)
+{
+	char proc[32];
+
+	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
+	return (int)RETRY(linkat(AT_FDCWD, proc, AT_FDCWD, path, AT_SYMLINK_FOLLOW));
+}
+
+int sys_unlink(const char *path)
+{
+	return (int)RETRY(unlink(path));
+}
+
+int sys_access_exec(const char *path)
+{
+	return (int)RETRY(faccessat(AT_FDCWD, path, X_OK, AT_EACCESS));
+}
+
+int sys_open_mode(int fd)
+{
+	int flags = (int)RETRY(fcntl(fd, F_GETFL));
+
+	if (flags >= 0 && (flags & O_PATH))
+		return -EBADF;
+	return flags < 0 ? flags : flags & O_ACCMODE;
+}
+
+int sys_seals(int fd)
+{
+	return (int)RETRY(fcntl(fd, F_GET_SEALS));
+}
+
+int sys_fdatasync(int fd)
+{
+	return (int)RETRY(fdatasync(fd));
+}
+
+ssize_t sys_read_file(const char *path, char *buf, size_t size)
+{
+	size_t got = 0;
+	ssize_t n = 1;
+	int fd = sys_open(path, O_RDONLY, 0);
+
+	if (fd < 0)
+		return fd;
+	while (n > 0 && got < size - 1) {
+		n = RETRY(read(fd, buf + got, size - 1 - got));
+		if (n > 0)
+			got += (size_t)n;
+	}
+	sys_close(fd);
+	buf[got] = '\0';
+	return n < 0 ? n : (ssize_t)got;
+}
+
+ssize_t sys_pread(int fd, void *buf, size_t len, off_t off)
+{
+	return RETRY(pread(fd, buf, len, off));
+}
+
+off_t sys_seek_data(int fd, off_t off)
+{
+	return RETRY(lseek(fd, off, SEEK_DATA));
+}
+
+static int ofd_command(int fd, int command, short type, off_t byte, struct flock *lock)
+{
+	*lock = (struct flock){ .l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1 };
+	return (int)RETRY(fcntl(fd, command, lock));
+}
+
+int sys_ofd_lock(int fd, bool exclusive, off_t byte)
+{
+	struct flock lock;
+	int err = ofd_command(fd, F_OFD_SETLK, exclusive ? F_WRLCK : F_RDLCK, byte, &lock);
+
+	return err == -EACCES ? -EAGAIN : err;
+}
+
+int sys_ofd_unlock(int fd, off_t byte)
+{
+	struct flock lock;
+
+	return ofd_command(fd, F_OFD_SETLK, F_UNLCK, byte, &lock);
+}
+
+int sys_ofd_test(int fd, off_t byte)
+{
+	struct flock lock;
+	int err = ofd_command(fd, F_OFD_GETLK, F_WRLCK, byte, &lock);
+
+	return err < 0 ? err : lock.l_type != F_UNLCK;
+}
+
+int sys_mmap(void *addr, size_t len, int prot, int flags, int fd, off_t off, void **out)
+{
+	long got = RETRY(mmap(addr, len, prot, flags, fd, off));
+
+	if (got < 0 && got > -4096)
+		return (int)got;
+	*out = (void *)got;
+	return 0;
+}
+
+int sys_munmap(void *addr, size_t len)
+{
+	return (int)RETRY(munmap(addr, len));
+}
+
+int sys_madvise(void *addr, size_t len, int advice)
+{
+	return (int)RETRY(madvise(addr, len, advice));
+}
+
+int sys_mincore(void *addr, size_t len, unsigned char *vec)
+{
+	return (int)RETRY(mincore(addr, len, vec));
+}
+
+int sys_msync(void *addr, size_t len)
+{
+	return (int)RETRY(msync(addr, len, MS_SYNC));
+}
+
+uint64_t sys_page_size(void)
+{
+	return (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+uint64_t sys_memlock_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+		return UINT64_MAX;
+	return limit.rlim_cur;
+}
+
+const char *sys_getenv(const char *name)
+{
+	return secure_getenv(name);
+}
