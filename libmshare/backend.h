@@ -47,6 +47,15 @@ extern const struct backend_ops backend_thp;
 extern const struct backend_ops backend_hugetlb;
 extern const struct backend_ops backend_shim;
 
+/* What an accepts() checks: the best kind of pages the backend gives, and whether tables are
+ * shared. */
+must_check int backend_check(const struct backend_ops *ops, enum mshare_pages best,
+			     const struct region_request *req);
+
+/* Allocates and maps every page of an attachment, whatever their size. 0 or -errno with a sentence.
+ */
+must_check int backend_populate(const struct attachment *a);
+
 /* By name ("thp") or id; NULL if there is no such backend. */
 const struct backend_ops *backend_by_name(const char *name);
 const struct backend_ops *backend_by_id(enum mshare_backend id);

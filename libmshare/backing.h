@@ -13,26 +13,49 @@
 /* "/pgbuf": one slash, in front; not "/." or "/..". 0, -EINVAL or -ENAMETOOLONG. */
 must_check int backing_check_name(const char *name);
 
-/* A new, complete object of `size` bytes on tmpfs: named, or a memfd when req->name is NULL.
- * Descriptor or -errno. */
-must_check int backing_create_shmem(const struct region_request *req, uint64_t size);
-
-/* The same with hugetlb pages of page_size, all of them reserved. -ENOMEM: the pool is too small.
+/*
+ * A new, complete object on tmpfs of req->size bytes, rounded up as req->attr.align says: named, or
+ * a memfd when req->name is NULL. Fills r->fd and r->size. 0 or -errno with a sentence.
  */
-must_check int backing_create_hugetlb(const struct region_request *req, uint64_t size,
-				      uint64_t page_size);
+must_check int backing_create_shmem(struct region *r, const struct region_request *req);
 
-/* An existing object by name. Descriptor or -errno. */
+/*
+ * The same with hugetlb pages of page_size, all of them reserved; size is a multiple of it. No
+ * sentence, the caller knows more: -ENOMEM the pool is too small; -EINVAL, -ENOSYS no such pages;
+ * -ENOENT no mount to make the name in.
+ */
+must_check int backing_create_hugetlb(struct region *r, const struct region_request *req,
+				      uint64_t size, uint64_t page_size);
+
+/* A sentence for a failed creation; returns err. */
+must_check int backing_create_error(int err, const struct region_request *req);
+
+/* Reserves [0, size) of a hugetlb object in its pool; the reservation stays with the object. 0 or
+ * -errno. */
+must_check int backing_reserve(int fd, uint64_t size);
+
+/* memfd flags for hugetlb pages of this size. */
+unsigned int backing_hugetlb_flags(uint64_t page_size);
+
+/* An existing object by name. Descriptor or -errno with a sentence. */
 must_check int backing_open(const char *name, int oflag);
 must_check int backing_unlink(const char *name);
 
-/* What the object behind fd is: fills kind, size, dev, ino, writable and, for hugetlb, page_size. 0
- * or -errno. */
+/*
+ * What the object behind fd is: fills kind, size, dev, ino, writable and, for hugetlb, page_size. 0
+ * or -errno with a sentence.
+ */
 must_check int backing_inspect(int fd, struct region *r);
 
-/* The hugetlbfs mount with pages of this size; 0, -ENOENT, or -ENAMETOOLONG. page_size 0: the
- * index-th of any size. */
-must_check int backing_hugetlb_dir(uint64_t page_size, unsigned int index, char *dir,
-				   size_t dir_size);
+/* Files of both kinds: makes `dir``name` of size bytes appear complete. reserve: hugetlb.
+ * Descriptor or -errno. */
+must_check int backing_make_file(const char *dir, const struct region_request *req, uint64_t size,
+				 bool reserve);
+
+/*
+ * The index-th hugetlbfs mount, of pages of page_size, or of any with page_size 0. 0, -ENOENT: no
+ * more, or -errno. dir holds at least PATH_MAX bytes.
+ */
+must_check int backing_hugetlb_dir(uint64_t page_size, unsigned int index, char *dir);
 
 #endif

@@ -4,8 +4,13 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* Big enough for two paths and some numbers. Per thread, so no lock and nothing to free. */
+/*
+ * Big enough for two paths and some numbers. Per thread, so no lock and nothing to free. A sentence
+ * is published only when its failure leaves the library: what a fallback overcame is nobody's last
+ * error.
+ */
 static _Thread_local char message[512];
+static _Thread_local char published[512];
 
 int fail(int err, const char *fmt, ...)
 {
@@ -18,9 +23,19 @@ int fail(int err, const char *fmt, ...)
 	return err;
 }
 
-const char *fail_message(void)
+const char *fail_reason(void)
 {
 	return message;
+}
+
+void fail_publish(void)
+{
+	snprintf(published, sizeof(published), "%s", message);
+}
+
+const char *fail_message(void)
+{
+	return published;
 }
 
 void debug(const char *fmt, ...)
@@ -45,8 +60,8 @@ const char *size_text(uint64_t bytes, char *buf)
 
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
 		if (bytes && is_multiple(bytes, units[i].unit)) {
-			snprintf(buf, SIZE_TEXT, "%llu %s", (unsigned long long)(bytes / units[i].unit),
-				 units[i].name);
+			snprintf(buf, SIZE_TEXT, "%llu %s",
+				 (unsigned long long)(bytes / units[i].unit), units[i].name);
 			return buf;
 		}
 	}

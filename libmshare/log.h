@@ -9,7 +9,12 @@
 /* Records the sentence and returns err unchanged: `return fail(-EINVAL, "size is 0");` */
 must_check print_format(2, 3) int fail(int err, const char *fmt, ...);
 
-/* The recorded sentence; "" if none. */
+/* The sentence recorded last; "" if none. For code that goes on in another way and keeps the
+ * reason. */
+const char *fail_reason(void);
+
+/* Makes it the one mshare_errmsg() shows: the failure has reached the caller. */
+void fail_publish(void);
 const char *fail_message(void);
 
 /* One line on stderr when MSHARE_DEBUG is set. */

@@ -20,9 +20,13 @@ must_check int place_anywhere(const struct place_request *req, void **out);
 /* At addr or -EEXIST. */
 must_check int place_fixed(const struct place_request *req, void *addr, void **out);
 
-/* The address that every process derives for offset 0 of this file; len limits it to the window. 0:
- * none fits. */
-uint64_t place_same_addr(dev_t dev, ino_t ino, uint64_t size, uint64_t align);
+/*
+ * The address that every process derives for offset 0 of this file. Depends on nothing but the
+ * file's identity, so that it survives growth and different attributes. Room for PLACE_SAME_MAX
+ * bytes follows.
+ */
+#define PLACE_SAME_MAX ((uint64_t)16 << 40)
+uint64_t place_same_addr(dev_t dev, ino_t ino);
 
 /* Tells that [addr, addr+len) is free again and a good place for the next mapping. */
 void place_freed(void *addr, size_t len);

@@ -13,6 +13,10 @@ bool probe_thp_fault(void);
 /* MADV_COLLAPSE of touched shared memory gives a huge page. */
 bool probe_thp_collapse(void);
 
+/* Why one of the above could not be tried, -errno (they answer false then, and are tried anew next
+ * time); or 0. */
+must_check int probe_thp_error(void);
+
 /* One free hugetlb page of this size can be reserved (not cached: pools change). 0 or -errno. */
 must_check int probe_hugetlb(uint64_t page_size);
 

@@ -32,7 +32,8 @@ struct region_request {
 };
 
 struct attachment {
-	struct attachment *next;
+	struct region *region;
+	struct attachment *next; /* of the same region */
 	void *addr;
 	size_t len; /* rounded up to the page size */
 	off_t off;
@@ -61,6 +62,7 @@ struct region {
 	uint64_t flushes; /* state_lock */
 	atomic_bool uring_used; /* the last flush */
 	atomic_bool host_asked; /* host_ensure() has run for this handle */
+	atomic_int host_error; /* why there is no helper, -errno; or 0 */
 };
 
 /* A new region by the best backend that satisfies req; 0 or -errno with a sentence. */
@@ -78,8 +80,17 @@ must_check int region_size_now(const struct region *r, uint64_t *size);
 /* Whether an attachment of len bytes at an address shares tables with the other processes. */
 bool region_shares_tables(const struct region *r);
 
-must_check int region_attach(struct region *r, void *addr, off_t off, size_t len, int prot,
-			     unsigned int flags, void **out);
+struct attach_request {
+	void *addr;
+	off_t off;
+	size_t len;
+	int prot;
+	unsigned int flags;
+};
+
+must_check int region_attach(struct region *r, const struct attach_request *req, void **out);
 must_check int region_detach(struct region *r, void *addr, size_t len);
+must_check int region_flush(struct region *r, off_t off, uint64_t len, unsigned int flags);
+must_check int region_stat(struct region *r, struct mshare_stat *st);
 
 #endif

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Transparent huge pages for shared memory, without root. Where the administrator has allowed them
+ * for shmem, advice is enough and the first touch gives a huge page. Elsewhere MADV_COLLAPSE makes
+ * huge pages of what is filled already, which mshare-host does while the program runs, and
+ * MSHARE_POPULATE at once.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <sys/mman.h>
+
+#include "align.h"
+#include "backing.h"
+#include "collapse.h"
+#include "host.h"
+#include "log.h"
+#include "probe.h"
+
+#define SHMEM_ENABLED "/sys/kernel/mm/transparent_hugepage/shmem_enabled"
+
+static void thp_probe(struct mshare_backend_caps *caps)
+{
+	bool fault = probe_thp_fault();
+	bool collapse = probe_thp_collapse();
+	bool host = !sys_access_exec(host_path());
+
+	caps->error = fault || collapse ? 0 : EOPNOTSUPP;
+	caps->page_size = caps->error ? 0 : page_sizes()->pmd;
+	if (fault)
+		snprintf(caps->reason, sizeof(caps->reason), "huge pages when first touched");
+	else if (!collapse)
+		snprintf(caps->reason, sizeof(caps->reason),
+			 "the kernel makes no huge pages for shared memory: echo advise > %s",
+			 SHMEM_ENABLED);
+	else if (host)
+		snprintf(caps->reason, sizeof(caps->reason),
+			 "filled ranges become huge pages while the program runs (mshare-host), "
+			 "all with MSHARE_POPULATE");
+	else
+		snprintf(caps->reason, sizeof(caps->reason),
+			 "huge pages with MSHARE_POPULATE only: the helper %s is missing",
+			 host_path());
+}
+
+static int thp_accepts(const struct region_request *req)
+{
+	int err = backend_check(&backend_thp, MSHARE_PAGES_THP, req);
+
+	if (err || probe_thp_fault() || probe_thp_collapse())
+		return err;
+	err = probe_thp_error();
+	if (err)
+		return fail(-EOPNOTSUPP, "thp: huge pages could not be tried (error %d)", -err);
+	return fail(-EOPNOTSUPP,
+		    "thp: the kernel makes no huge pages for shared memory: echo advise > %s",
+		    SHMEM_ENABLED);
+}
+
+static void describe(struct region *r, const struct region_request *req)
+{
+	const struct page_sizes *sizes = page_sizes();
+	uint64_t alignment = align_for(sizes, r->size, (int)req->attr.align);
+
+	r->page_size = sizes->pmd;
+	r->pages = MSHARE_PAGES_THP;
+	r->alignment = alignment > sizes->pmd ? alignment : sizes->pmd;
+}
+
+static int thp_create(struct region *r, const struct region_request *req)
+{
+	int err = backing_create_shmem(r, req);
+
+	if (!err)
+		describe(r, req);
+	return err;
+}
+
+static int thp_adopt(struct region *r, const struct region_request *req)
+{
+	if (r->kind != REGION_SHMEM)
+		return fail(-EOPNOTSUPP, "thp: works on memfd and POSIX shared memory only");
+	describe(r, req);
+	return 0;
+}
+
+/*
+ * Once a handle: tell the helper that we are here, and start it where nobody else makes huge pages.
+ * A process that cannot write fills nothing and only announces itself. No helper is no error:
+ * mshare_stat() tells.
+ */
+static void ask_host(struct region *r)
+{
+	int err;
+
+	if (probe_thp_fault() || atomic_exchange(&r->host_asked, true))
+		return;
+	err = r->writable ? host_ensure(r->fd, r->name[0] ? r->name : "(memfd)")
+			  : host_announce(r->fd);
+	atomic_store(&r->host_error, err);
+	if (err)
+		debug("no mshare-host for this region: error %d", -err);
+}
+
+static int populate_huge(const struct attachment *a)
+{
+	int err = collapse_populate(a->addr, a->len, page_sizes()->pmd, a->prot & PROT_WRITE);
+
+	/* What cannot become huge is populated with base pages, which also finds the sentence for a
+	 * real failure. */
+	return err ? backend_populate(a) : 0;
+}
+
+static int thp_attached(struct region *r, const struct attachment *a, bool populate)
+{
+	if (probe_thp_fault() && sys_madvise(a->addr, a->len, MADV_HUGEPAGE))
+		debug("MADV_HUGEPAGE refused at %p", a->addr);
+	ask_host(r);
+	return populate ? populate_huge(a) : 0;
+}
+
+const struct backend_ops backend_thp = {
+	.name = "thp",
+	.id = MSHARE_BACKEND_THP,
+	.probe = thp_probe,
+	.accepts = thp_accepts,
+	.create = thp_create,
+	.adopt = thp_adopt,
+	.attached = thp_attached,
+};

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT */
+/* The public entry points: check what came in, find the region, translate the result. Nothing else
+ * lives here. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "align.h"
+#include "backing.h"
+#include "handle.h"
+#include "log.h"
+#include "options.h"
+#include "probe.h"
+#include "region.h"
+
+/* -errno inside, errno and a sentence outside. */
+static int leave(int err)
+{
+	if (err >= 0)
+		return err;
+	fail_publish();
+	return sys_fail(err);
+}
+
+static int unknown_handle(mshare_t h)
+{
+	return fail(-EBADF, "handle %p is %s", (void *)h,
+		    h ? "closed or was never open" : "NULL: creating or opening it failed");
+}
+
+static int forced_backend(struct region_request *req)
+{
+	const char *name = sys_getenv("MSHARE_BACKEND");
+
+	if (!name || !*name)
+		return 0;
+	req->forced = backend_by_name(name);
+	return req->forced
+		       ? 0
+		       : fail(-EINVAL,
+			      "MSHARE_BACKEND=%.32s is not one of shim, hugetlb, thp, plain", name);
+}
+
+static int make_request(struct region_request *req, const char *name,
+			const struct mshare_attr *attr)
+{
+	int err = options_attr(attr, &req->attr);
+
+	req->name = name;
+	if (!err && name)
+		err = backing_check_name(name);
+	return err ? err : forced_backend(req);
+}
+
+static int publish(struct region *r, mshare_t *out)
+{
+	int err = handle_new(r, out);
+
+	if (!err)
+		return 0;
+	region_put(r);
+	return fail(err, "no room for another region handle");
+}
+
+static int create(const char *name, size_t size, const struct mshare_attr *attr, mshare_t *out)
+{
+	struct region_request req = { .size = size };
+	struct region *r;
+	int err = make_request(&req, name, attr);
+
+	if (!err && size == 0)
+		err = fail(-EINVAL, "create: size is 0");
+	if (!err)
+		err = region_create(&req, &r);
+	if (err)
+		return err;
+	err = publish(r, out);
+	if (err && name && backing_unlink(name))
+		debug("region \"%s\" could not be removed again", name);
+	return err;
+}
+
+/* Takes fd over, also on failure. */
+static int adopt(int fd, const struct region_request *req, mshare_t *out)
+{
+	struct region *r;
+	int err = region_adopt(fd, req, &r);
+
+	if (err) {
+		sys_close(fd);
+		return err;
+	}
+	return publish(r, out);
+}
+
+static int open_by_name(const char *name, int oflag, const struct mshare_attr *attr, mshare_t *out)
+{
+	struct region_request req = { 0 };
+	int err = name ? make_request(&req, name, attr) : fail(-EINVAL, "open: name is NULL");
+	int fd;
+
+	if (err)
+		return err;
+	if (oflag != O_RDONLY && oflag != O_RDWR)
+		return fail(-EINVAL, "open: flags 0x%x are not O_RDONLY or O_RDWR",
+			    (unsigned int)oflag);
+	fd = backing_open(name, oflag);
+	return fd < 0 ? fd : adopt(fd, &req, out);
+}
+
+static int open_by_fd(int fd, const struct mshare_attr *attr, mshare_t *out)
+{
+	struct region_request req = { 0 };
+	int err = make_request(&req, NULL, attr);
+	int own;
+
+	if (err)
+		return err;
+	own = sys_dup(fd);
+	if (own == -EBADF)
+		return fail(own, "descriptor %d is not open", fd);
+	if (own < 0)
+		return fail(own, "descriptor %d cannot be duplicated: no descriptor is left", fd);
+	return adopt(own, &req, out);
+}
+
+mshare_t mshare_create(const char *name, size_t size, const struct mshare_attr *attr)
+{
+	mshare_t h = NULL;
+
+	return leave(create(name, size, attr, &h)) ? NULL : h;
+}
+
+mshare_t mshare_open(const char *name, int oflag, const struct mshare_attr *attr)
+{
+	mshare_t h = NULL;
+
+	return leave(open_by_name(name, oflag, attr, &h)) ? NULL : h;
+}
+
+mshare_t mshare_from_fd(int fd, const struct mshare_attr *attr)
+{
+	mshare_t h = NULL;
+
+	return leave(open_by_fd(fd, attr, &h)) ? NULL : h;
+}
+
+int mshare_fd(mshare_t h)
+{
+	struct region *r = handle_get(h);
+	int fd;
+
+	if (!r)
+		return leave(unknown_handle(h));
+	fd = r->fd;
+	region_put(r);
+	return fd;
+}
+
+void *mshare_attach(mshare_t h, void *addr, off_t off, size_t len, int prot, unsigned int flags)
+{
+	const struct attach_request req = { addr, off, len, prot, flags };
+	struct region *r = handle_get(h);
+	void *at = MAP_FAILED;
+	int err;
+
+	if (!r) {
+		leave(unknown_handle(h));
+		return MAP_FAILED;
+	}
+	err = region_attach(r, &req, &at);
+	region_put(r);
+	return leave(err) ? MAP_FAILED : at;
+}
+
+int mshare_detach(mshare_t h, void *addr, size_t len)
+{
+	struct region *r = handle_get(h);
+	int err;
+
+	if (!r)
+		return leave(unknown_handle(h));
+	err = region_detach(r, addr, len);
+	region_put(r);
+	return leave(err);
+}
+
+int mshare_flush(mshare_t h, off_t off, size_t len, unsigned int flags)
+{
+	struct region *r = handle_get(h);
+	int err;
+
+	if (!r)
+		return leave(unknown_handle(h));
+	err = region_flush(r, off, len, flags);
+	region_put(r);
+	return leave(err);
+}
+
+static int check_stat(const struct mshare_stat *st)
+{
+	uint64_t unknown;
+	int err;
+
+	if (!st)
+		return fail(-EINVAL, "stat: the struct pointer is NULL");
+	err = options_out_size(st->size, STAT_SIZE_V0, "mshare_stat");
+	if (err)
+		return err;
+	unknown = st->want & ~(MSHARE_STAT_ATTACHERS | MSHARE_STAT_TABLES);
+	return unknown ? fail(-EINVAL, "stat: unknown bits 0x%llx in want",
+			      (unsigned long long)unknown)
+		       : 0;
+}
+
+int mshare_stat(mshare_t h, struct mshare_stat *st)
+{
+	struct region *r = handle_get(h);
+	struct mshare_stat ours = { 0 };
+	int err;
+
+	if (!r)
+		return leave(unknown_handle(h));
+	err = check_stat(st);
+	if (!err) {
+		ours.want = st->want;
+		err = region_stat(r, &ours);
+	}
+	if (!err)
+		options_out(st, &ours, sizeof(ours));
+	region_put(r);
+	return leave(err);
+}
+
+int mshare_close(mshare_t h)
+{
+	struct region *r = handle_take(h);
+
+	if (!r)
+		return leave(unknown_handle(h));
+	region_put(r);
+	return 0;
+}
+
+int mshare_unlink(const char *name)
+{
+	int err = name ? backing_check_name(name) : fail(-EINVAL, "unlink: name is NULL");
+
+	return leave(err ? err : backing_unlink(name));
+}
+
+size_t mshare_align(size_t size, int level)
+{
+	uint64_t out = 0;
+	int err = align_size(page_sizes(), size, level, &out);
+
+	if (err == -EINVAL)
+		err = fail(err, "align: size %zu is 0 or level %d is not an mshare_level value",
+			   size, level);
+	else if (err)
+		err = fail(err, "align: size %zu does not fit a file offset once aligned", size);
+	return leave(err) ? 0 : (size_t)out;
+}
+
+static int check_caps(const struct mshare_caps *caps)
+{
+	return caps ? options_out_size(caps->size, CAPS_SIZE_V0, "mshare_caps")
+		    : fail(-EINVAL, "probe: the struct pointer is NULL");
+}
+
+int mshare_probe(struct mshare_caps *caps)
+{
+	struct mshare_caps ours = { 0 };
+	int err = check_caps(caps);
+
+	if (!err)
+		err = probe_caps(&ours);
+	if (!err)
+		options_out(caps, &ours, sizeof(ours));
+	return leave(err);
+}
+
+const char *mshare_errmsg(void)
+{
+	return fail_message();
+}

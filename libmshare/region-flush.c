@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/* mshare_flush(): checks of the range, and what each flag means for a file. */
+#include <errno.h>
+
+#include "align.h"
+#include "flush.h"
+#include "handle.h"
+#include "log.h"
+#include "region.h"
+
+/* Cuts len 0 to "until the end" and refuses what passes it. */
+static int check_range(const struct region *r, off_t off, uint64_t *len)
+{
+	uint64_t size;
+	int err;
+
+	if (off < 0)
+		return fail(-EINVAL, "flush: offset %lld is negative", (long long)off);
+	err = region_size_now(r, &size);
+	if (err)
+		return err;
+	if ((uint64_t)off > size || *len > size - (uint64_t)off)
+		return fail(-ENXIO, "flush: offset %lld and length %llu pass the end at %llu",
+			    (long long)off, (unsigned long long)*len, (unsigned long long)size);
+	if (*len == 0)
+		*len = size - (uint64_t)off;
+	return 0;
+}
+
+static int flush_to_storage(struct region *r, off_t off, uint64_t len)
+{
+	bool used_uring = false;
+	int err;
+
+	if (r->kind != REGION_FILE || len == 0)
+		return 0;
+	err = flush_data(r->fd, off, len, &used_uring);
+	atomic_store(&r->uring_used, used_uring);
+	return err ? fail(err, "flush: writing back %llu bytes at %lld failed (error %d)",
+			  (unsigned long long)len, (long long)off, -err)
+		   : 0;
+}
+
+static int discard_error(const struct region *r, int err)
+{
+	if (err == -EPERM)
+		return fail(err, "flush: the memfd is sealed against writing (seals 0x%x)",
+			    (unsigned int)sys_seals(r->fd));
+	if (err == -EOPNOTSUPP || err == -ENOSYS)
+		return fail(-EOPNOTSUPP, "flush: this file system cannot punch holes");
+	return fail(err, "flush: punching a hole failed (error %d)", -err);
+}
+
+/* A hole in the file is a hole for everybody: the kernel unmaps the range in every process first.
+ */
+static int discard(struct region *r, off_t off, uint64_t len)
+{
+	uint64_t unit = r->kind == REGION_HUGETLB ? r->page_size : page_sizes()->base;
+	char text[SIZE_TEXT];
+	int err;
+
+	if (!is_multiple((uint64_t)off, unit) ||
+	    (!is_multiple(len, unit) && (uint64_t)off + len != r->size))
+		return fail(-EINVAL, "flush: offset %lld or length %llu is not a multiple of %s",
+			    (long long)off, (unsigned long long)len, size_text(unit, text));
+	if (!r->writable)
+		return fail(-EACCES, "flush: discard of a region opened for reading only");
+	if (len == 0)
+		return 0;
+	err = sys_punch_hole(r->fd, off, (off_t)len);
+	return err ? discard_error(r, err) : 0;
+}
+
+static int flush_by_flag(struct region *r, off_t off, uint64_t len, unsigned int flags)
+{
+	switch (flags) {
+	case MSHARE_FLUSH_DATA:
+		return flush_to_storage(r, off, len);
+	case MSHARE_FLUSH_DISCARD:
+		return discard(r, off, len);
+	case MSHARE_FLUSH_TLB:
+		return fail(-EOPNOTSUPP, "flush: the %s backend has no shared translations to drop",
+			    r->ops->name);
+	default:
+		return fail(-EINVAL, "flush: flags 0x%x are not exactly one MSHARE_FLUSH_ flag",
+			    flags);
+	}
+}
+
+int region_flush(struct region *r, off_t off, uint64_t len, unsigned int flags)
+{
+	int err = check_range(r, off, &len);
+
+	if (!err)
+		err = flush_by_flag(r, off, len, flags);
+	if (err)
+		return err;
+	state_lock();
+	r->flushes++;
+	state_unlock();
+	return 0;
+}
