@@ -244,8 +244,9 @@ MSHARE_API int mshare_detach(mshare_t r, void *addr, size_t len);
 MSHARE_API int mshare_flush(mshare_t r, off_t off, size_t len, unsigned int flags);
 
 /* mshare_stat.want: facts that cost time in proportion to processes or pages */
-#define MSHARE_STAT_ATTACHERS (1ull << 0) /* reads /proc/PID/maps of every process we may look at  \
-					   */
+#define MSHARE_STAT_ATTACHERS                                                                      \
+	(1ull << 0) /* reads /proc/PID/maps of every process we may look at                        \
+		     */
 #define MSHARE_STAT_TABLES (1ull << 1) /* reads /proc/self/pagemap and smaps of the attachments */
 
 /* mshare_stat.flags */

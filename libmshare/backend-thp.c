@@ -83,16 +83,34 @@ static int thp_adopt(struct region *r, const struct region_request *req)
 	return 0;
 }
 
+/* How long a helper gets to appear before it is looked for again, seconds. */
+#define HOST_CHECK_INTERVAL 1
+
 /*
- * Once a handle: tell the helper that we are here, and start it where nobody else makes huge pages.
- * A process that cannot write fills nothing and only announces itself. No helper is no error:
- * mshare_stat() tells.
+ * Whether it is time to look for the helper: at the first attachment, and later, not more often
+ * than the interval, so that one that was killed is replaced. A helper that cannot be started is
+ * not tried again through this handle.
+ */
+static bool host_is_due(struct region *r)
+{
+	long long now = sys_seconds();
+	long long last = atomic_load(&r->host_asked_at);
+
+	if (last && (now - last < HOST_CHECK_INTERVAL || atomic_load(&r->host_error)))
+		return false;
+	return atomic_compare_exchange_strong(&r->host_asked_at, &last, now);
+}
+
+/*
+ * Tells the helper that we are here, and starts it where nobody else makes huge pages. A process
+ * that cannot write fills nothing and only announces itself. No helper is no error: mshare_stat()
+ * tells.
  */
 static void ask_host(struct region *r)
 {
 	int err;
 
-	if (probe_thp_fault() || atomic_exchange(&r->host_asked, true))
+	if (probe_thp_fault() || !host_is_due(r))
 		return;
 	err = r->writable ? host_ensure(r->fd, r->name[0] ? r->name : "(memfd)")
 			  : host_announce(r->fd);

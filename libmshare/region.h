@@ -28,7 +28,6 @@ struct region_request {
 	size_t size; /* of a new region, as asked for; 0 for an existing one */
 	struct mshare_attr attr; /* every field valid */
 	const struct backend_ops *forced; /* by MSHARE_BACKEND; or NULL */
-	bool named_file; /* existing and opened by name */
 };
 
 struct attachment {
@@ -61,7 +60,7 @@ struct region {
 	struct attachment *attachments; /* state_lock */
 	uint64_t flushes; /* state_lock */
 	atomic_bool uring_used; /* the last flush */
-	atomic_bool host_asked; /* host_ensure() has run for this handle */
+	atomic_llong host_asked_at; /* sys_seconds() of the last host_ensure(); 0: never */
 	atomic_int host_error; /* why there is no helper, -errno; or 0 */
 };
 

@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Repeats an expression while a signal interrupts it; the value is its result or -errno. */
@@ -233,6 +234,14 @@ int sys_msync(void *addr, size_t len)
 uint64_t sys_page_size(void)
 {
 	return (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+int64_t sys_seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec + 1;
 }
 
 uint64_t sys_memlock_limit(void)

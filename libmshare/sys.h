@@ -53,6 +53,7 @@ int sys_msync(void *addr, size_t len);
 
 /* The process. */
 uint64_t sys_page_size(void);
+int64_t sys_seconds(void); /* monotonic, never 0 */
 uint64_t sys_memlock_limit(void); /* UINT64_MAX: none */
 const char *sys_getenv(const char *name); /* NULL in a set-user-ID program */
 
