@@ -6,6 +6,7 @@
  *   pass-descriptor                makes a region and sends it to a second program, which is
  *   pass-descriptor receive FD     this one again, started with a socket as its descriptor FD
  */
+#define _GNU_SOURCE 1 /* F_ADD_SEALS */
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>

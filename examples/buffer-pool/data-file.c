@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE 1 /* mkostemp() */
 #include "data-file.h"
 
 #include <err.h>

@@ -102,6 +102,15 @@ with_cmake() {
 		uses_shared_library "$work/with-cmake/consumer" && run "$work/with-cmake/consumer"
 }
 
+# build_example NAME COMMAND SOURCE...: as examples/README.md says, warnings and all
+# shellcheck disable=SC2046
+build_example() {
+	name=$1
+	shift
+	"$@" -Wall -Wextra -Werror -o "$work/$name" $(pkg-config --cflags --libs mshare) &&
+		uses_shared_library "$work/$name"
+}
+
 same_version() {
 	test "$(pkg-config --modversion mshare)" = "$(pkg-config --modversion libmshare)" &&
 		test "$(pkg-config --variable=prefix mshare)" = "$prefix"
@@ -140,4 +149,14 @@ check "cc, pkg-config libmshare" with_long_name
 check "cc -static, pkg-config --static" with_cc_static
 check "Meson, dependency('mshare')" with_meson
 check "CMake, pkg_check_modules(mshare)" with_cmake
+for source in "$source_root"/examples/*.c; do
+	name=$(basename "$source" .c)
+	check "example $name, from its source alone" build_example "example-$name" cc "$source"
+done
+check "example buffer-pool, from its sources alone" \
+	build_example example-buffer-pool cc "$source_root"/examples/buffer-pool/*.c
+if command -v c++ >/dev/null; then
+	check "example plus-plus, from its source alone" \
+		build_example example-plus-plus c++ -std=c++17 "$source_root"/examples/plus-plus.cc
+fi
 echo "1..$count"
