@@ -16,8 +16,7 @@
 #define SIZE ((size_t)4 << 20)
 
 static const char *const pages_text[] = { "anything", "base pages", "transparent huge pages",
-					  "reserved huge pages",
-					  "reserved gigantic pages" };
+					  "reserved huge pages", "reserved gigantic pages" };
 static const char *const backend_text[] = { "none", "plain", "thp", "hugetlb", "shim" };
 
 struct wish {
