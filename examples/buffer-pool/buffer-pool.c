@@ -49,6 +49,21 @@ static struct pool *make_pool(mshare_t *region, size_t size, uint32_t prefer)
 	return pool;
 }
 
+/* Fills the pool, as a database does after a restart, so that the workers find it at work. */
+static void warm_up(struct pool *pool, int data_fd)
+{
+	struct pool_user loader = { .pool = pool, .data_fd = data_fd };
+	uint64_t frames = pool_frames(pool);
+
+	for (uint64_t number = 0; number < frames; number++) {
+		const struct page *page = pool_pin(&loader, number);
+
+		if (!page)
+			errx(EXIT_FAILURE, "cannot load page %llu", (unsigned long long)number);
+		pool_unpin(&loader, page);
+	}
+}
+
 static void drop_pool(mshare_t region, struct pool *pool, size_t size)
 {
 	if (mshare_detach(region, pool, size) < 0 || mshare_close(region) < 0)
@@ -71,6 +86,7 @@ static struct run run_once(const struct options *options, const char *title, uin
 				  .kills = options->kills };
 
 	run.ready_ms = now_ms() - begin;
+	warm_up(pool, data_fd);
 	if (!crew_run(&plan, &run.crew))
 		exit(EXIT_FAILURE);
 	run.pool = pool_examine(pool);

@@ -125,14 +125,20 @@ static double progress(const struct crew *crew)
 	return (double)requests_so_far(crew) / ((double)plan->requests * plan->workers);
 }
 
-/* Spreads the killings over the run. Whom it hits, and where in his work, is left to chance. */
+/*
+ * Spreads the killings over the run. Whom it hits, and where in its work, is left to chance; only
+ * worker 0 is spared, which dies by its own hand.
+ */
 static void kill_when_due(struct crew *crew)
 {
 	unsigned int kills = crew->plan->kills;
-	unsigned int id = (unsigned int)rand() % crew->plan->workers;
+	unsigned int others = crew->plan->workers - 1;
+	unsigned int id;
 
-	if (crew->kills_sent >= kills || progress(crew) * (kills + 1) < crew->kills_sent + 1)
+	if (others == 0 || crew->kills_sent >= kills ||
+	    progress(crew) * (kills + 1) < crew->kills_sent + 1)
 		return;
+	id = 1 + (unsigned int)rand() % others;
 	if (crew->pids[id] && kill(crew->pids[id], SIGKILL) == 0)
 		crew->kills_sent++;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "options.h"
 
+#include <ctype.h>
 #include <err.h>
 #include <errno.h>
 #include <getopt.h>
@@ -27,6 +28,9 @@ static const char help[] =
 	"  --no-compare      leave out the run with base pages\n"
 	"  --help            this text\n";
 
+#define SIZE_MIN ((uint64_t)2 << 20)
+#define SIZE_LIMIT ((uint64_t)1 << 44)
+
 /* A number from 1 to max, with nothing behind it but the unit, if units are allowed. */
 static uint64_t parse_number(const char *option, const char *text, uint64_t max, bool units)
 {
@@ -37,7 +41,7 @@ static uint64_t parse_number(const char *option, const char *text, uint64_t max,
 
 	errno = 0;
 	number = strtoull(text, &end, 10);
-	unit = units && *end ? strchr(letters, *end) : NULL;
+	unit = units && *end ? strchr(letters, toupper((unsigned char)*end)) : NULL;
 	if (unit) {
 		unsigned int shift = 10 * (unsigned int)(unit - letters + 1);
 
@@ -50,6 +54,15 @@ static uint64_t parse_number(const char *option, const char *text, uint64_t max,
 		errx(USAGE_ERROR, "--%s %s: expected a number from 1 to %llu%s", option, text,
 		     (unsigned long long)max, units ? ", like 512M" : "");
 	return number;
+}
+
+static size_t parse_size(const char *text)
+{
+	uint64_t size = parse_number("size", text, SIZE_LIMIT, true);
+
+	if (size < SIZE_MIN)
+		errx(USAGE_ERROR, "--size %s: a pool needs 2M at least", text);
+	return size;
 }
 
 static double parse_seconds(const char *text)
@@ -98,7 +111,7 @@ struct options options_from(int argc, char **argv)
 	while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
 		switch (option) {
 		case 's':
-			options.size = parse_number("size", optarg, (uint64_t)1 << 46, true);
+			options.size = parse_size(optarg);
 			break;
 		case 'w':
 			options.workers = (unsigned int)parse_number("workers", optarg,

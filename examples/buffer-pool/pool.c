@@ -45,6 +45,11 @@ uint64_t pool_capacity(size_t size)
 	return frames;
 }
 
+uint64_t pool_frames(const struct pool *pool)
+{
+	return pool->frame_count;
+}
+
 bool pool_format(struct pool *pool, size_t size)
 {
 	uint64_t frames = pool_capacity(size);

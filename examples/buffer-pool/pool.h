@@ -48,6 +48,8 @@ struct pool_summary {
 /* How many frames fit into `size` bytes. */
 uint64_t pool_capacity(size_t size);
 
+uint64_t pool_frames(const struct pool *pool);
+
 /* Makes an empty pool in zeroed memory. Before anybody else uses it. False and errno. */
 bool pool_format(struct pool *pool, size_t size);
 

@@ -199,9 +199,9 @@ bool report_verdict(const struct run *run, const struct options *options)
 		      (unsigned long long)run->pool.pinned);
 		good = false;
 	}
-	if (options->kills && !run->pool.repairs) {
-		warnx("%s: too short for a worker to be killed in an eviction; see --kill",
-		      run->title);
+	/* In a run by the clock, a slow machine may not have come to it. */
+	if (options->kills && options->seconds == 0 && !run->pool.repairs) {
+		warnx("%s: too short for a worker to die in an eviction", run->title);
 		good = false;
 	}
 	return good;
