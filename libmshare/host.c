@@ -1,21 +1,159 @@
 /* SPDX-License-Identifier: MIT */
 #include "host.h"
+
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+
+/* What goes over into the process that starts the helper, and its answer. */
+struct start {
+	const char *path;
+	char *const *argv;
+	char *const *envp;
+	const posix_spawn_file_actions_t *files;
+	const posix_spawnattr_t *attr;
+	int err;
+};
+
 const char *host_path(void)
 {
-	return MSHARE_HOST_PATH;
+	const char *path = sys_getenv("MSHARE_HOST");
+
+	return path && path[0] ? path : MSHARE_HOST_PATH;
 }
+
 int host_announce(int fd)
 {
 	return sys_ofd_lock(fd, false, PRESENCE_BYTE);
 }
+
 int host_present(int fd)
 {
 	return sys_ofd_test(fd, HOST_BYTE);
 }
+
+/*
+ * Runs in a process that shares our memory while this thread is suspended, as after vfork(2).
+ * posix_spawn(3) is made for that state: it allocates nothing from the heap and has a stack of its
+ * own. Not instrumented, because sanitizers do not know the stack we are on.
+ */
+__attribute__((no_sanitize("address", "thread", "undefined"))) static int start_apart(void *arg)
+{
+	struct start *s = arg;
+	pid_t pid;
+
+	s->err = -posix_spawn(&pid, s->path, s->files, s->attr, s->argv, s->envp);
+	return 0;
+}
+
+/* The region becomes descriptor 3; nothing else of the application's stays open in the helper. */
+static int prepare_files(posix_spawn_file_actions_t *files, int fd)
+{
+	int err = posix_spawn_file_actions_adddup2(files, fd, HOST_FD);
+
+	if (!err)
+		err = posix_spawn_file_actions_addopen(files, 0, "/dev/null", O_RDWR, 0);
+	for (int i = 1; !err && i < HOST_FD; i++)
+		err = posix_spawn_file_actions_adddup2(files, 0, i);
+	if (!err)
+		err = posix_spawn_file_actions_addclosefrom_np(files, HOST_FD + 1);
+	return -err;
+}
+
+/* A session of its own, so that a terminal's Ctrl-C does not reach it, and no signal left ignored
+ * or blocked by the application. */
+static int prepare_attr(posix_spawnattr_t *attr)
+{
+	sigset_t all, none;
+	int err;
+
+	sigfillset(&all);
+	sigemptyset(&none);
+	err = posix_spawnattr_setflags(attr, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGDEF |
+						     POSIX_SPAWN_SETSIGMASK);
+	if (!err)
+		err = posix_spawnattr_setsigdefault(attr, &all);
+	if (!err)
+		err = posix_spawnattr_setsigmask(attr, &none);
+	return -err;
+}
+
+/* Of the application's environment only what is ours: no LD_PRELOAD, no malloc settings. */
+static char **own_environment(void)
+{
+	size_t count = 0;
+	char **env;
+
+	for (char **e = environ; e && *e; e++)
+		count++;
+	env = calloc(count + 1, sizeof(*env));
+	if (!env)
+		return NULL;
+	count = 0;
+	for (char **e = environ; e && *e; e++)
+		if (strncmp(*e, "MSHARE_", 7) == 0)
+			env[count++] = *e;
+	return env;
+}
+
+static int start_with(struct start *s, int fd)
+{
+	posix_spawn_file_actions_t files;
+	posix_spawnattr_t attr;
+	int err = -posix_spawn_file_actions_init(&files);
+
+	if (err)
+		return err;
+	err = -posix_spawnattr_init(&attr);
+	if (err)
+		goto no_attr;
+	err = prepare_files(&files, fd);
+	if (!err)
+		err = prepare_attr(&attr);
+	if (err)
+		goto out;
+	s->files = &files;
+	s->attr = &attr;
+	s->err = -ECHILD; /* stays if the process between us is killed */
+	err = sys_run_apart(start_apart, s);
+	if (!err)
+		err = s->err;
+out:
+	posix_spawnattr_destroy(&attr);
+no_attr:
+	posix_spawn_file_actions_destroy(&files);
+	return err;
+}
+
+static int start(int fd, const char *label)
+{
+	char name[] = "mshare-host";
+	char *argv[] = { name, (char *)label, NULL };
+	char **env = own_environment();
+	struct start s = { .path = host_path(), .argv = argv, .envp = env };
+	int err;
+
+	if (!env)
+		return -ENOMEM;
+	err = start_with(&s, fd);
+	free(env);
+	debug("start of %s for %s: %d", s.path, label, err);
+	return err;
+}
+
 int host_ensure(int fd, const char *label)
 {
-	(void)label;
-	int e = host_announce(fd);
-	return e ? e : -ENOENT;
+	int err = host_announce(fd);
+
+	if (!err)
+		err = host_present(fd);
+	if (err)
+		return err < 0 ? err : 0;
+	return start(fd, label);
 }

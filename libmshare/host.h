@@ -20,6 +20,9 @@
 #define PRESENCE_BYTE ((off_t)0x7ffffffffffffff0)
 #define HOST_BYTE ((off_t)0x7ffffffffffffff1)
 
+/* The descriptor on which the helper is given the backing object. */
+#define HOST_FD 3
+
 /* Path of the helper: MSHARE_HOST in the environment (not for set-user-ID programs), else the
  * installed one. */
 const char *host_path(void);
@@ -32,8 +35,9 @@ must_check int host_announce(int fd);
 must_check int host_present(int fd);
 
 /*
- * Starts a host for the object behind fd unless there is one. The helper is re-parented at once;
- * the caller sees no SIGCHLD and nothing to wait for. 0, or -errno. label: shown by ps(1).
+ * Announces this description and starts a host for the object unless there is one. The helper is
+ * re-parented at once; the caller sees no SIGCHLD and nothing to wait for. 0 when it runs, which is
+ * before it serves, or -errno (-ENOENT, -EACCES: no such helper). label: shown by ps(1).
  */
 must_check int host_ensure(int fd, const char *label);
 

@@ -57,4 +57,15 @@ int64_t sys_seconds(void); /* monotonic, never 0 */
 uint64_t sys_memlock_limit(void); /* UINT64_MAX: none */
 const char *sys_getenv(const char *name); /* NULL in a set-user-ID program */
 
+/*
+ * Calls run(arg) in a process of its own that shares this one's memory, and returns when that is
+ * gone: 0 or -errno. What run() starts is an orphan. The application cannot see it: no SIGCHLD,
+ * nothing for its wait(2), no signal handler running meanwhile. run() must not allocate memory or
+ * take locks, and must return.
+ */
+int sys_run_apart(int (*run)(void *), void *arg);
+
+/* The result of a call in another library that sets errno: itself, or -errno instead of -1. */
+long sys_result(long result);
+
 #endif

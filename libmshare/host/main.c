@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/* mshare-host: the helper process of one region. Started by the library; see serve.h for its work.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "caps.h"
+#include "host.h"
+#include "log.h"
+#include "serve.h"
+
+enum exit_code {
+	EXIT_DONE = 0, /* nobody uses the region any more, or it has another host */
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+};
+
+static const char usage[] =
+	"usage: mshare-host LABEL 3<>OBJECT\n"
+	"\n"
+	"Makes huge pages of the filled parts of a shared memory region and leaves when nobody uses\n"
+	"the region any more. libmshare starts it when it is needed; there is no reason to run it by\n"
+	"hand. Descriptor 3 is the region's backing object; LABEL is shown by ps(1).\n"
+	"\n"
+	"It may be killed at any time: the region and its users are unharmed, what is filled later\n"
+	"stays in base pages until somebody starts another host.\n"
+	"\n"
+	"Exit status: 0 nobody uses the region, or it has another host; 1 it cannot be served\n"
+	"(no right to write to it, no memory); 2 wrong usage.\n";
+
+static int failed(const char *what, int err)
+{
+	fprintf(stderr, "mshare-host: %s: %s\n", what, strerror(-err));
+	return EXIT_FAILED;
+}
+
+/*
+ * Whoever fills the region may have started us with every right there is; this work needs none.
+ * Done before the object is opened, so that what we can open is what mincore(2) tells us about.
+ */
+static int give_up_rights(void)
+{
+	int err = caps_drop_all();
+
+	if (!err)
+		err = (int)sys_result(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+	if (!err)
+		err = (int)sys_result(chdir("/"));
+	return err;
+}
+
+/*
+ * Descriptions of our own. The one we were given is the application's: while we kept it, its
+ * presence lock would stay, and we would wait for ourselves.
+ */
+static int reopen(int *lock_fd, int *view_fd)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", HOST_FD);
+	*lock_fd = sys_open(path, O_RDWR, 0);
+	if (*lock_fd < 0)
+		return *lock_fd;
+	*view_fd = sys_open(path, O_RDONLY, 0);
+	if (*view_fd < 0)
+		return *view_fd;
+	return sys_close(HOST_FD);
+}
+
+static int host_object(void)
+{
+	int lock_fd, view_fd;
+	int err = give_up_rights();
+
+	if (err)
+		return failed("cannot give up its rights", err);
+	err = reopen(&lock_fd, &view_fd);
+	if (err)
+		return failed("cannot open the region", err);
+	err = sys_ofd_lock(lock_fd, true, HOST_BYTE);
+	if (!err)
+		err = serve(lock_fd, view_fd);
+	return err && err != -EAGAIN ? failed("cannot serve the region", err) : EXIT_DONE;
+}
+
+/* The library gives us nothing but 0 to 3; started in another way we keep nothing else either. */
+static bool is_given_object(void)
+{
+	struct stat st;
+
+	close_range(HOST_FD + 1, ~0u, 0);
+	return sys_fstat(HOST_FD, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+/* A region may have any name: given one, the label is never an option. */
+int main(int argc, char **argv)
+{
+	if (argc == 2 && is_given_object())
+		return host_object();
+	if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+		fputs(usage, stdout);
+		return EXIT_DONE;
+	}
+	fprintf(stderr, "mshare-host: descriptor %d is not a shared memory object\n\n%s", HOST_FD,
+		usage);
+	return EXIT_USAGE;
+}
