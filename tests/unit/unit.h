@@ -13,8 +13,15 @@
 
 #include <cmocka.h>
 
-/* It would hide fail() of the library; fail_msg() does the same with a sentence. */
+/* Its fail() would hide the library's. */
 #undef fail
+#undef fail_msg
+#define fail_msg(...)                                                                              \
+	do {                                                                                       \
+		print_error("ERROR: " __VA_ARGS__);                                                \
+		print_error("\n");                                                                 \
+		_fail(__FILE__, __LINE__);                                                         \
+	} while (0)
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
