@@ -145,8 +145,20 @@ int backing_create_error(int err, const struct region_request *req)
 	if (err == -ENOENT)
 		return fail(err, "region \"%s\": there is no " BACKING_SHM_DIR, name);
 	if (err == -EACCES || err == -EPERM || err == -EROFS)
-		return fail(err, "region \"%s\": no right to create files in " BACKING_SHM_DIR,
+		return fail(err == -EROFS ? -EACCES : err,
+			    "region \"%s\": no right to create files in " BACKING_SHM_DIR, name);
+	if (err == -EDQUOT)
+		return fail(-ENOSPC, "region \"%s\": a quota of the file system is used up", name);
+	if (err == -EAGAIN)
+		return fail(-ENOMEM,
+			    "region \"%s\": its pages cannot be locked as mlockall(MCL_FUTURE) "
+			    "asks: RLIMIT_MEMLOCK",
 			    name);
+	if (err == -EFBIG)
+		return fail(-EOVERFLOW,
+			    "region \"%s\": %zu bytes are more than the file system or "
+			    "RLIMIT_FSIZE allows",
+			    name, req->size);
 	if (err == -EMFILE || err == -ENFILE)
 		return fail(err, "region \"%s\": no file descriptor is left", name);
 	return fail(err, "region \"%s\" of %zu bytes cannot be created (error %d)", name, req->size,
@@ -212,6 +224,8 @@ int backing_unlink(const char *name)
 		err = unlink_in(dir, name);
 	if (err == -ENOENT)
 		return fail(err, "region \"%s\" does not exist", name);
+	if (err == -EROFS)
+		err = -EACCES;
 	return err ? fail(err, "region \"%s\": no right to remove it", name) : 0;
 }
 

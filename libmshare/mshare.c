@@ -13,11 +13,17 @@
 #include "probe.h"
 #include "region.h"
 
-/* -errno inside, errno and a sentence outside. */
-static int leave(int err)
+/*
+ * -errno inside, errno and a sentence outside. A call that succeeds leaves errno alone, whatever
+ * the C library did to it on the way (allocations and streams set it when a fallback gets over
+ * their failure): entered is sys_errno() at the start of the call.
+ */
+static int leave(int entered, int err)
 {
-	if (err >= 0)
+	if (err >= 0) {
+		sys_set_errno(entered);
 		return err;
+	}
 	fail_publish();
 	return sys_fail(err);
 }
@@ -126,32 +132,36 @@ static int open_by_fd(int fd, const struct mshare_attr *attr, mshare_t *out)
 
 mshare_t mshare_create(const char *name, size_t size, const struct mshare_attr *attr)
 {
+	const int entered = sys_errno();
 	mshare_t h = NULL;
 
-	return leave(create(name, size, attr, &h)) ? NULL : h;
+	return leave(entered, create(name, size, attr, &h)) ? NULL : h;
 }
 
 mshare_t mshare_open(const char *name, int oflag, const struct mshare_attr *attr)
 {
+	const int entered = sys_errno();
 	mshare_t h = NULL;
 
-	return leave(open_by_name(name, oflag, attr, &h)) ? NULL : h;
+	return leave(entered, open_by_name(name, oflag, attr, &h)) ? NULL : h;
 }
 
 mshare_t mshare_from_fd(int fd, const struct mshare_attr *attr)
 {
+	const int entered = sys_errno();
 	mshare_t h = NULL;
 
-	return leave(open_by_fd(fd, attr, &h)) ? NULL : h;
+	return leave(entered, open_by_fd(fd, attr, &h)) ? NULL : h;
 }
 
 int mshare_fd(mshare_t h)
 {
+	const int entered = sys_errno();
 	struct region *r = handle_get(h);
 	int fd;
 
 	if (!r)
-		return leave(unknown_handle(h));
+		return leave(entered, unknown_handle(h));
 	fd = r->fd;
 	region_put(r);
 	return fd;
@@ -159,42 +169,45 @@ int mshare_fd(mshare_t h)
 
 void *mshare_attach(mshare_t h, void *addr, off_t off, size_t len, int prot, unsigned int flags)
 {
+	const int entered = sys_errno();
 	const struct attach_request req = { addr, off, len, prot, flags };
 	struct region *r = handle_get(h);
 	void *at = MAP_FAILED;
 	int err;
 
 	if (!r) {
-		leave(unknown_handle(h));
+		leave(entered, unknown_handle(h));
 		return MAP_FAILED;
 	}
 	err = region_attach(r, &req, &at);
 	region_put(r);
-	return leave(err) ? MAP_FAILED : at;
+	return leave(entered, err) ? MAP_FAILED : at;
 }
 
 int mshare_detach(mshare_t h, void *addr, size_t len)
 {
+	const int entered = sys_errno();
 	struct region *r = handle_get(h);
 	int err;
 
 	if (!r)
-		return leave(unknown_handle(h));
+		return leave(entered, unknown_handle(h));
 	err = region_detach(r, addr, len);
 	region_put(r);
-	return leave(err);
+	return leave(entered, err);
 }
 
 int mshare_flush(mshare_t h, off_t off, size_t len, unsigned int flags)
 {
+	const int entered = sys_errno();
 	struct region *r = handle_get(h);
 	int err;
 
 	if (!r)
-		return leave(unknown_handle(h));
+		return leave(entered, unknown_handle(h));
 	err = region_flush(r, off, len, flags);
 	region_put(r);
-	return leave(err);
+	return leave(entered, err);
 }
 
 static int check_stat(const struct mshare_stat *st)
@@ -215,12 +228,13 @@ static int check_stat(const struct mshare_stat *st)
 
 int mshare_stat(mshare_t h, struct mshare_stat *st)
 {
+	const int entered = sys_errno();
 	struct region *r = handle_get(h);
 	struct mshare_stat ours = { 0 };
 	int err;
 
 	if (!r)
-		return leave(unknown_handle(h));
+		return leave(entered, unknown_handle(h));
 	err = check_stat(st);
 	if (!err) {
 		ours.want = st->want;
@@ -229,28 +243,31 @@ int mshare_stat(mshare_t h, struct mshare_stat *st)
 	if (!err)
 		options_out(st, &ours, sizeof(ours));
 	region_put(r);
-	return leave(err);
+	return leave(entered, err);
 }
 
 int mshare_close(mshare_t h)
 {
+	const int entered = sys_errno();
 	struct region *r = handle_take(h);
 
 	if (!r)
-		return leave(unknown_handle(h));
+		return leave(entered, unknown_handle(h));
 	region_put(r);
-	return 0;
+	return leave(entered, 0);
 }
 
 int mshare_unlink(const char *name)
 {
+	const int entered = sys_errno();
 	int err = name ? backing_check_name(name) : fail(-EINVAL, "unlink: name is NULL");
 
-	return leave(err ? err : backing_unlink(name));
+	return leave(entered, err ? err : backing_unlink(name));
 }
 
 size_t mshare_align(size_t size, int level)
 {
+	const int entered = sys_errno();
 	uint64_t out = 0;
 	int err = align_size(page_sizes(), size, level, &out);
 
@@ -259,7 +276,7 @@ size_t mshare_align(size_t size, int level)
 			   size, level);
 	else if (err)
 		err = fail(err, "align: size %zu does not fit a file offset once aligned", size);
-	return leave(err) ? 0 : (size_t)out;
+	return leave(entered, err) ? 0 : (size_t)out;
 }
 
 static int check_caps(const struct mshare_caps *caps)
@@ -270,6 +287,7 @@ static int check_caps(const struct mshare_caps *caps)
 
 int mshare_probe(struct mshare_caps *caps)
 {
+	const int entered = sys_errno();
 	struct mshare_caps ours = { 0 };
 	int err = check_caps(caps);
 
@@ -277,7 +295,7 @@ int mshare_probe(struct mshare_caps *caps)
 		err = probe_caps(&ours);
 	if (!err)
 		options_out(caps, &ours, sizeof(ours));
-	return leave(err);
+	return leave(entered, err);
 }
 
 const char *mshare_errmsg(void)

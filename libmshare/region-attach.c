@@ -84,6 +84,11 @@ static int place_error(const struct region *r, const struct place_request *place
 			    "attach: no room for %s in the address space (RLIMIT_AS, "
 			    "vm.max_map_count)",
 			    size_text(place->len, text));
+	if (err == -EAGAIN)
+		return fail(-ENOMEM,
+			    "attach: %s cannot be locked as mlockall(MCL_FUTURE) asks: "
+			    "RLIMIT_MEMLOCK",
+			    size_text(place->len, text));
 	return fail(err, "attach: mmap of %s failed (error %d)", size_text(place->len, text), -err);
 }
 

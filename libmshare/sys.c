@@ -38,6 +38,16 @@ int sys_fail(int err)
 	return -1;
 }
 
+int sys_errno(void)
+{
+	return errno;
+}
+
+void sys_set_errno(int value)
+{
+	errno = value;
+}
+
 int sys_open(const char *path, int flags, mode_t mode)
 {
 	return (int)RETRY(open(path, flags | O_CLOEXEC | O_NOCTTY, mode));
