@@ -13,11 +13,16 @@
 #include "probe.h"
 #include "region.h"
 
-/* -errno inside, errno and a sentence outside. */
-static int leave(int err)
+/*
+ * -errno inside, errno and a sentence outside. Success leaves errno as it was on entry, whatever
+ * libc and other libraries did to it meanwhile.
+ */
+static int leave(int err, int errno_before)
 {
-	if (err >= 0)
+	if (err >= 0) {
+		sys_errno_restore(errno_before);
 		return err;
+	}
 	fail_publish();
 	return sys_fail(err);
 }
@@ -126,75 +131,82 @@ static int open_by_fd(int fd, const struct mshare_attr *attr, mshare_t *out)
 
 mshare_t mshare_create(const char *name, size_t size, const struct mshare_attr *attr)
 {
+	const int before = sys_errno();
 	mshare_t h = NULL;
 
-	return leave(create(name, size, attr, &h)) ? NULL : h;
+	return leave(create(name, size, attr, &h), before) ? NULL : h;
 }
 
 mshare_t mshare_open(const char *name, int oflag, const struct mshare_attr *attr)
 {
+	const int before = sys_errno();
 	mshare_t h = NULL;
 
-	return leave(open_by_name(name, oflag, attr, &h)) ? NULL : h;
+	return leave(open_by_name(name, oflag, attr, &h), before) ? NULL : h;
 }
 
 mshare_t mshare_from_fd(int fd, const struct mshare_attr *attr)
 {
+	const int before = sys_errno();
 	mshare_t h = NULL;
 
-	return leave(open_by_fd(fd, attr, &h)) ? NULL : h;
+	return leave(open_by_fd(fd, attr, &h), before) ? NULL : h;
 }
 
 int mshare_fd(mshare_t h)
 {
+	const int before = sys_errno();
 	struct region *r = handle_get(h);
 	int fd;
 
 	if (!r)
-		return leave(unknown_handle(h));
+		return leave(unknown_handle(h), before);
 	fd = r->fd;
 	region_put(r);
-	return fd;
+	return leave(fd, before);
 }
 
 void *mshare_attach(mshare_t h, void *addr, off_t off, size_t len, int prot, unsigned int flags)
 {
+	const int before = sys_errno();
 	const struct attach_request req = { addr, off, len, prot, flags };
 	struct region *r = handle_get(h);
 	void *at = MAP_FAILED;
 	int err;
 
 	if (!r) {
-		leave(unknown_handle(h));
+		leave(unknown_handle(h), before);
 		return MAP_FAILED;
 	}
 	err = region_attach(r, &req, &at);
 	region_put(r);
-	return leave(err) ? MAP_FAILED : at;
+	return leave(err, before) ? MAP_FAILED : at;
 }
 
 int mshare_detach(mshare_t h, void *addr, size_t len)
 {
+	const int before = sys_errno();
 	struct region *r = handle_get(h);
 	int err;
 
 	if (!r)
-		return leave(unknown_handle(h));
+		return leave(unknown_handle(h), before);
 	err = region_detach(r, addr, len);
 	region_put(r);
-	return leave(err);
+	return leave(err, before);
 }
 
 int mshare_flush(mshare_t h, off_t off, size_t len, unsigned int flags)
 {
+	const int before = sys_errno();
 	struct region *r = handle_get(h);
 	int err;
 
 	if (!r)
-		return leave(unknown_handle(h));
+		return leave(unknown_handle(h), before);
 	err = region_flush(r, off, len, flags);
 	region_put(r);
-	return leave(err);
+	return leave(err, before);
 }
 
 static int check_stat(const struct mshare_stat *st)
@@ -215,12 +227,13 @@ static int check_stat(const struct mshare_stat *st)
 
 int mshare_stat(mshare_t h, struct mshare_stat *st)
 {
+	const int before = sys_errno();
 	struct region *r = handle_get(h);
 	struct mshare_stat ours = { 0 };
 	int err;
 
 	if (!r)
-		return leave(unknown_handle(h));
+		return leave(unknown_handle(h), before);
 	err = check_stat(st);
 	if (!err) {
 		ours.want = st->want;
@@ -229,28 +242,31 @@ int mshare_stat(mshare_t h, struct mshare_stat *st)
 	if (!err)
 		options_out(st, &ours, sizeof(ours));
 	region_put(r);
-	return leave(err);
+	return leave(err, before);
 }
 
 int mshare_close(mshare_t h)
 {
+	const int before = sys_errno();
 	struct region *r = handle_take(h);
 
 	if (!r)
-		return leave(unknown_handle(h));
+		return leave(unknown_handle(h), before);
 	region_put(r);
-	return 0;
+	return leave(0, before);
 }
 
 int mshare_unlink(const char *name)
 {
+	const int before = sys_errno();
 	int err = name ? backing_check_name(name) : fail(-EINVAL, "unlink: name is NULL");
 
-	return leave(err ? err : backing_unlink(name));
+	return leave(err ? err : backing_unlink(name), before);
 }
 
 size_t mshare_align(size_t size, int level)
 {
+	const int before = sys_errno();
 	uint64_t out = 0;
 	int err = align_size(page_sizes(), size, level, &out);
 
@@ -259,7 +275,7 @@ size_t mshare_align(size_t size, int level)
 			   size, level);
 	else if (err)
 		err = fail(err, "align: size %zu does not fit a file offset once aligned", size);
-	return leave(err) ? 0 : (size_t)out;
+	return leave(err, before) ? 0 : (size_t)out;
 }
 
 static int check_caps(const struct mshare_caps *caps)
@@ -270,6 +286,7 @@ static int check_caps(const struct mshare_caps *caps)
 
 int mshare_probe(struct mshare_caps *caps)
 {
+	const int before = sys_errno();
 	struct mshare_caps ours = { 0 };
 	int err = check_caps(caps);
 
@@ -277,7 +294,7 @@ int mshare_probe(struct mshare_caps *caps)
 		err = probe_caps(&ours);
 	if (!err)
 		options_out(caps, &ours, sizeof(ours));
-	return leave(err);
+	return leave(err, before);
 }
 
 const char *mshare_errmsg(void)

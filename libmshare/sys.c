@@ -34,6 +34,16 @@ int sys_fail(int err)
 	return -1;
 }
 
+int sys_errno(void)
+{
+	return errno;
+}
+
+void sys_errno_restore(int saved)
+{
+	errno = saved;
+}
+
 int sys_open(const char *path, int flags, mode_t mode)
 {
 	return (int)RETRY(open(path, flags | O_CLOEXEC | O_NOCTTY, mode));

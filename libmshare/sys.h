@@ -14,6 +14,8 @@
 
 /* The public boundary: sets errno for a negative err; returns -1. */
 int sys_fail(int err);
+int sys_errno(void);
+void sys_errno_restore(int saved);
 
 /* Files. Every descriptor made here is close-on-exec. */
 int sys_open(const char *path, int flags, mode_t mode);
