@@ -11,6 +11,7 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "backend.h"
@@ -167,6 +168,21 @@ static void private_mounts(void)
 	check(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
 }
 
+/* mshare-host looks about once a second whether the last user has gone; until then it holds the
+ * memory of a region that nobody else knows any more. */
+static void wait_until_free(const char *path, uint64_t bytes)
+{
+	struct statvfs fs = { 0 };
+
+	for (int i = 0; i < 1000; i++) {
+		check(statvfs(path, &fs) == 0);
+		if ((uint64_t)fs.f_bfree * fs.f_frsize >= bytes)
+			return;
+		usleep(10000);
+	}
+	check(!"the memory of the last region has been given back");
+}
+
 static void small_shm(void *arg)
 {
 	struct mshare_attr attr = MSHARE_ATTR_INIT;
@@ -188,6 +204,7 @@ static void small_shm(void *arg)
 	check_equal(proc_file_mappings(region_file(r).st_ino), 0);
 	check(mshare_unlink(name) == 0);
 	region_end(r);
+	wait_until_free("/dev/shm", SMALL_SHM_BYTES);
 	r = mshare_create(name, SMALL_SHM_BYTES / 2, NULL);
 	check(r);
 	bytes_fill(region_attach_all(r), region_size(r), 4);
