@@ -88,12 +88,18 @@ static void describe(struct region *r, const struct region_request *req, uint64_
 static int create_with(struct region *r, const struct region_request *req, uint64_t page_size)
 {
 	char sentence[200];
+	char text[SIZE_TEXT];
 	uint64_t size;
 	int err = align_up(req->size, page_size, &size);
 
 	if (err)
 		return fail(err, "size %zu does not fit a file offset once aligned", req->size);
 	err = backing_create_hugetlb(r, req, size, page_size);
+	if (err == -ENOENT && req->name)
+		return fail(-EOPNOTSUPP,
+			    "hugetlb: a name needs a hugetlbfs with pages of %s that we may write "
+			    "to: mount -t hugetlbfs -o pagesize=%lluM none /dev/hugepages",
+			    size_text(page_size, text), (unsigned long long)(page_size / MIB));
 	if (err == -ENOMEM || err == -EINVAL || err == -ENOENT || err == -ENOSYS) {
 		pool_sentence(page_size, pages_for(req->size, page_size), sentence,
 			      sizeof(sentence));

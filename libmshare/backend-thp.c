@@ -49,6 +49,8 @@ static int thp_accepts(const struct region_request *req)
 	if (err || probe_thp_fault() || probe_thp_collapse())
 		return err;
 	err = probe_thp_error();
+	if (err == -EMFILE || err == -ENFILE || err == -ENOMEM)
+		return fail(err, "thp: no descriptor or memory is left to try huge pages with");
 	if (err)
 		return fail(-EOPNOTSUPP, "thp: huge pages could not be tried (error %d)", -err);
 	return fail(-EOPNOTSUPP,

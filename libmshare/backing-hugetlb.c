@@ -74,9 +74,10 @@ static int find_mount(FILE *mounts, uint64_t page_size, unsigned int index, char
 int backing_hugetlb_dir(uint64_t page_size, unsigned int index, char *dir)
 {
 	char *text = malloc(MOUNTS_TEXT_SIZE);
-	ssize_t length = text ? sys_read_file("/proc/self/mounts", text, MOUNTS_TEXT_SIZE) : 0;
+	ssize_t length =
+		text ? sys_read_file("/proc/self/mounts", text, MOUNTS_TEXT_SIZE) : -ENOMEM;
 	FILE *mounts = length > 0 ? fmemopen(text, (size_t)length, "r") : NULL;
-	int err = -ENOENT;
+	int err = length < 0 ? (int)length : -ENOENT;
 
 	if (mounts) {
 		err = find_mount(mounts, page_size, index, dir);
@@ -104,14 +105,15 @@ static int make_memfd(uint64_t size, uint64_t page_size)
 static int make_named(const struct region_request *req, uint64_t size, uint64_t page_size)
 {
 	char dir[PATH_MAX];
-	int fd = -ENOENT;
+	int err;
 
-	for (unsigned int i = 0; !backing_hugetlb_dir(page_size, i, dir); i++) {
-		fd = backing_make_file(dir, req, size, true);
+	for (unsigned int i = 0; !(err = backing_hugetlb_dir(page_size, i, dir)); i++) {
+		int fd = backing_make_file(dir, req, size, true);
+
 		if (fd != -EACCES && fd != -EPERM && fd != -EROFS)
 			return fd;
 	}
-	return fd < 0 ? -ENOENT : fd;
+	return err;
 }
 
 int backing_create_hugetlb(struct region *r, const struct region_request *req, uint64_t size,

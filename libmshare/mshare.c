@@ -164,7 +164,7 @@ int mshare_fd(mshare_t h)
 		return leave(entered, unknown_handle(h));
 	fd = r->fd;
 	region_put(r);
-	return fd;
+	return leave(entered, fd);
 }
 
 void *mshare_attach(mshare_t h, void *addr, off_t off, size_t len, int prot, unsigned int flags)
