@@ -4,42 +4,43 @@
  *
  * A region is a file (memfd, POSIX shared memory, hugetlbfs or regular file). Every process that
  * attaches it sees the bytes of that file; what the library adds is the cheapest page tables the
- * machine can give for them. mshare(7) explains the ideas, mshare_create(3) and the other pages in
- * section 3 repeat what is said here call by call.
+ * machine can give for them. mshare(7) explains the ideas, mshare_create(3) and so on each call.
  *
  * Conventions, for every call unless it says otherwise
- *   Returns      Pointers or 0 on success; NULL, MAP_FAILED or -1 with errno set on failure. errno
- * is left alone on success. mshare_errmsg() then has a sentence with the numbers in it. Atomic A
- * call that fails has mapped nothing, created no name and kept no descriptor. Threads      Any call
- * from any thread at any time, on the same handle too. A call in progress keeps its region alive
- * when another thread closes the handle. Signals      No call is async-signal-safe. None returns
- * EINTR: interrupted waits go on. fork(2)      The child has the same handles and attachments and
- * may use every call at once, also when the parent has many threads. Not for the child of vfork(2).
- *   execve(2)    Handles and attachments are gone, descriptors are closed (O_CLOEXEC); the region
- * stays for the others. To hand it on, pass dup(mshare_fd(r)) and use mshare_from_fd(). Crash When
- * an attached process dies, at any instant, the bytes and the other processes are unharmed. Nothing
- * has to be repaired; a name stays until mshare_unlink(). Sizes        All sizes, lengths and
- * offsets are bytes.
+ *   Returns     Pointers or 0 on success; NULL, MAP_FAILED or -1 with errno set on failure. errno
+ *               is left alone on success. mshare_errmsg() then has a sentence with the numbers.
+ *   Atomic      A call that fails has mapped nothing, created no name and kept no descriptor.
+ *   Threads     Any call from any thread at any time, on the same handle too. A call in progress
+ *               keeps its region alive when another thread closes the handle.
+ *   Signals     No call is async-signal-safe. None returns EINTR: interrupted waits go on.
+ *   fork(2)     The child has the same handles and attachments and may use every call at once,
+ *               also when the parent has many threads. Not for the child of vfork(2).
+ *   execve(2)   Handles and attachments are gone, descriptors are closed (O_CLOEXEC); the region
+ *               stays for the others. To hand it on, pass dup(mshare_fd(r)) and use
+ *               mshare_from_fd().
+ *   Crash       When an attached process dies, at any instant, the bytes and the other processes
+ *               are unharmed. Nothing has to be repaired; a name stays until mshare_unlink().
+ *   Sizes       All sizes, lengths and offsets are bytes.
  *
  * Caveats
- *   - A file that is made shorter (ftruncate(2) by anyone allowed to) makes access past its new end
- *     raise SIGBUS, as with mmap(2). mshare_stat() then reports MSHARE_STAT_F_TRUNCATED. Seal a
- * memfd with F_SEAL_SHRINK where that must not happen.
+ *   - A file that is made shorter (ftruncate(2) by anyone allowed to) makes access past its new
+ *     end raise SIGBUS, as with mmap(2). mshare_stat() then reports MSHARE_STAT_F_TRUNCATED. Seal
+ *     a memfd with F_SEAL_SHRINK where that must not happen.
  *   - Shared memory has no bytes reserved in RAM: memory and cgroup limits act when pages are first
  *     touched (OOM killer; SIGBUS for a full /dev/shm or a hugetlb cgroup limit). Without
  *     MSHARE_NORESERVE a new region is refused when it could not fit even now.
  *   - hugetlb memory is never swapped or migrated under pressure, and write(2) to its descriptor
- * fails.
+ *     fails. Discarding gives its pages back to the pool, and their reservation with them: touching
+ *     the range again takes a free page or raises SIGBUS. Attaching the range anew reserves it.
  *   - Addresses differ between processes unless MSHARE_SAME_ADDR is used: store offsets.
  *   - An attachment may be unmapped only whole, with mshare_detach(). Unmapping it by hand with
  *     munmap(2) works; the library notices when the address is used again.
  *   - The library keeps a shared open-file-description lock on one byte near the end of the 63-bit
  *     offset space of memfd and POSIX shared memory objects (fcntl(2), F_OFD_SETLK), by which the
- * helper process mshare-host sees that the region is in use. A lock of the whole file would collide
- * with it.
- *   - The helper is nobody's child and raises no SIGCHLD, except in a process that asked for
- * orphans (PR_SET_CHILD_SUBREAPER, or process 1 of a container), which inherits it like any other
- * orphan.
+ *     helper process mshare-host sees that the region is in use. A lock of the whole file would
+ *     collide with it.
+ *   - The helper is nobody's child and raises no SIGCHLD, except in a process that inherits orphans
+ *     (PR_SET_CHILD_SUBREAPER, or process 1 of a container).
  */
 #ifndef MSHARE_H
 #define MSHARE_H
@@ -52,21 +53,13 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
-
 #define MSHARE_VERSION_MAJOR 0
 #define MSHARE_VERSION_MINOR 1
 #define MSHARE_VERSION_PATCH 0
 
-#if defined(__GNUC__)
 #define MSHARE_API __attribute__((visibility("default")))
-#else
-#define MSHARE_API
-#endif
 
-/*
- * A handle. Its value is a ticket, not an address: using it after mshare_close() is a clean EBADF,
- * in every thread, also when another region has been opened since.
- */
+/* A handle: a ticket, not an address, so that using it after mshare_close() is a clean EBADF. */
 typedef struct mshare_handle *mshare_t;
 
 /* Kinds of pages, weakest first, so that "at least" has a meaning. Real sizes: mshare_probe(). */
@@ -98,8 +91,7 @@ enum mshare_backend {
 
 /* mshare_attr.flags */
 #define MSHARE_REQUIRE_SHARED_TABLES (1ull << 0) /* fail unless processes share page tables */
-#define MSHARE_NORESERVE                                                                           \
-	(1ull << 1) /* do not refuse a size that the file system cannot hold today */
+#define MSHARE_NORESERVE (1ull << 1) /* accept a size the file system cannot hold today */
 
 /*
  * What the caller requires and prefers. NULL means all defaults. Falling back below `require` is an
@@ -113,17 +105,16 @@ struct mshare_attr {
 	uint32_t align; /* enum mshare_level: of a new region's size and of attach addresses */
 	uint32_t mode; /* permission bits of a new name, less the umask; 0 means 0600 */
 };
-#define MSHARE_ATTR_INIT                                                                           \
-	{                                                                                          \
-		sizeof(struct mshare_attr), 0, 0, 0, 0, 0                                          \
-	}
+/* clang-format off */
+#define MSHARE_ATTR_INIT { sizeof(struct mshare_attr), 0, 0, 0, 0, 0 }
+/* clang-format on */
 
 /*
  * mshare_create - make a new region
- * @name: a name as for shm_open(3): one leading slash, no other, at most 255 bytes in all after it.
- * The object appears under that name complete, never half made. NULL: no name (a memfd).
+ * @name: a name as for shm_open(3): one leading slash, no other, at most 255 bytes after it. The
+ *        object appears under that name complete, never half made. NULL: no name (a memfd).
  * @size: bytes, more than 0. Rounded up as mshare_align(size, attr->align) does; for hugetlb pages,
- * which cost memory, only to the page size. mshare_stat() tells the result.
+ *        which cost memory, only to the page size. mshare_stat() tells the result.
  * @attr: requirements and preferences, or NULL.
  *
  * All bytes read as zero. The huge pages of a hugetlb region are reserved before this returns, so
@@ -132,15 +123,17 @@ struct mshare_attr {
  *
  * Returns a handle, to be closed with mshare_close(); NULL on failure:
  *   EINVAL        size 0, bad name, unknown attr flag or value, attr->size too small, bad
- * MSHARE_BACKEND E2BIG         attr is longer than this library knows and has non-zero bytes there
- *   EOVERFLOW     size does not fit a file offset once aligned
+ *                 MSHARE_BACKEND
+ *   E2BIG         attr is longer than this library knows and has non-zero bytes there
+ *   EOVERFLOW     size does not fit a file offset once aligned, or exceeds RLIMIT_FSIZE
  *   ENAMETOOLONG  the name is too long
  *   EEXIST        the name exists
  *   ENOENT        there is no /dev/shm
  *   EACCES, EPERM no right to create the object
- *   ENOSPC        the file system holds less than size (see MSHARE_NORESERVE)
+ *   ENOSPC        the file system holds less than size (see MSHARE_NORESERVE), or a quota is full
  *   EOPNOTSUPP    what attr requires, or MSHARE_BACKEND names, cannot be had here
- *   EMFILE, ENFILE, ENOMEM  a descriptor or memory limit was reached
+ *   EMFILE, ENFILE  the process or the system may have no more open files
+ *   ENOMEM        no memory, or no room in the address space
  */
 MSHARE_API mshare_t mshare_create(const char *name, size_t size, const struct mshare_attr *attr);
 
@@ -150,75 +143,92 @@ MSHARE_API mshare_t mshare_create(const char *name, size_t size, const struct ms
  * @oflag: O_RDONLY or O_RDWR.
  * @attr:  as for mshare_create(); align gives the alignment of addresses, mode is not used.
  *
- * Returns a handle; NULL on failure: EINVAL and E2BIG as above (EINVAL also for another oflag or an
- * object of size 0), ENAMETOOLONG, ENOENT no such name, EACCES no right to it, EOPNOTSUPP, EMFILE,
- * ENFILE, ENOMEM.
+ * Returns a handle; NULL on failure:
+ *   EINVAL        as for mshare_create(); another oflag; an object of size 0
+ *   E2BIG         as for mshare_create()
+ *   ENAMETOOLONG  the name is too long
+ *   ENOENT        no such name
+ *   EACCES        no right to it
+ *   EOPNOTSUPP    what attr requires, or MSHARE_BACKEND names, cannot be had for this object
+ *   EMFILE, ENFILE  the process or the system may have no more open files
+ *   ENOMEM        no memory
  */
 MSHARE_API mshare_t mshare_open(const char *name, int oflag, const struct mshare_attr *attr);
 
 /*
  * mshare_from_fd - a region from a descriptor
  * @fd:   a memfd, shared memory, hugetlbfs or regular file, inherited, opened or received over a
- * socket. Open for reading. The library duplicates it; the caller keeps, and closes, its own.
+ *        socket. Open for reading. The library duplicates it; the caller keeps and closes its own.
  * @attr: as for mshare_open().
  *
- * Returns a handle; NULL on failure: EBADF not an open descriptor, EACCES not open for reading,
- * ENODEV not a file that can be mapped shared, EINVAL a file of size 0 or bad attr, E2BIG,
- * EOPNOTSUPP, EMFILE, ENOMEM.
+ * Returns a handle; NULL on failure:
+ *   EBADF       not an open descriptor, or open with O_PATH
+ *   EACCES      not open for reading
+ *   ENODEV      not a file that can be mapped shared
+ *   EINVAL      a file of size 0; bad attr or MSHARE_BACKEND
+ *   E2BIG       as for mshare_create()
+ *   EOPNOTSUPP  what attr requires, or MSHARE_BACKEND names, cannot be had for this file
+ *   EMFILE      the process may have no more descriptors
+ *   ENOMEM      no memory
  */
 MSHARE_API mshare_t mshare_from_fd(int fd, const struct mshare_attr *attr);
 
 /*
  * mshare_fd - the descriptor of the region, to hand on or to fstat(2), seal, ftruncate(2)
  *
- * It belongs to the handle, is close-on-exec, and goes with mshare_close(). Returns it; -1 and
- * EBADF.
+ * It belongs to the handle, is close-on-exec, and goes with mshare_close(). Returns it; -1 on
+ * failure:
+ *   EBADF  r is NULL, closed or not a handle
  */
 MSHARE_API int mshare_fd(mshare_t r);
 
 /* mshare_attach() flags */
 #define MSHARE_FIXED (1u << 0) /* at addr exactly, or EEXIST; never replaces a mapping */
-#define MSHARE_POPULATE                                                                            \
-	(1u << 1) /* all pages allocated (huge where possible) and mapped on return */
+#define MSHARE_POPULATE (1u << 1) /* allocate all pages, huge if possible, and map them */
 #define MSHARE_SAME_ADDR (1u << 2) /* at one address in every process, or EADDRINUSE */
 
 /*
  * mshare_attach - map a region, or a part of it
  * @r:     the region.
  * @addr:  NULL: the kernel picks an address with the region's alignment. Else a hint, or with
- * MSHARE_FIXED or MSHARE_SAME_ADDR the address; a multiple of the grid (mshare_stat: PMD size, or
- * the page size where that is larger).
+ *         MSHARE_FIXED or MSHARE_SAME_ADDR the address; a multiple of the grid (mshare_stat: PMD
+ *         size, or the page size where that is larger).
  * @off:   where in the region; a multiple of the grid.
- * @len:   bytes, more than 0; the mapping is rounded up to the page size. off+len must not pass the
- * end.
+ * @len:   bytes, more than 0; the mapping is rounded up to the page size. off+len must not pass
+ *         the end.
  * @prot:  PROT_NONE, PROT_READ or PROT_READ|PROT_WRITE.
  * @flags: the above. With MSHARE_SAME_ADDR and addr NULL the address follows from the identity of
- * the file (device and inode number), so that processes that never met agree on it, for its whole
- * life.
+ *         the file (device and inode number), so that processes that never met agree on it, for its
+ *         whole life.
  *
  * The time this takes does not depend on len, except with MSHARE_POPULATE. Inherited by fork(2).
  *
  * Returns the address; MAP_FAILED on failure:
  *   EBADF       r is NULL, closed or not a handle
- *   EINVAL      len 0, addr or off not on the grid, unknown prot or flag, addr NULL with
- * MSHARE_FIXED ENXIO       off+len passes the present end of the region (mshare_stat: region_size)
+ *   EINVAL      len 0, addr or off not on the grid, unknown prot or flag, PROT_WRITE without
+ *               PROT_READ, addr NULL with MSHARE_FIXED, PROT_NONE with MSHARE_POPULATE
+ *   ENXIO       off+len passes the present end of the region (mshare_stat: region_size)
  *   EACCES      PROT_WRITE on a region opened read-only
  *   EPERM       PROT_WRITE on a memfd sealed against writing
  *   EEXIST      MSHARE_FIXED and something is mapped there
  *   EADDRINUSE  MSHARE_SAME_ADDR and something is mapped there
- *   ENOMEM      no room in the address space, RLIMIT_AS, too many mappings, or, with
- * MSHARE_POPULATE, no memory (also under a hugetlb cgroup limit) EOPNOTSUPP  MSHARE_POPULATE before
- * Linux 5.14
+ *   ENOMEM      no room in the address space, RLIMIT_AS, too many mappings; huge pages that were
+ *               not reserved before and are not free; with MSHARE_POPULATE no memory, also by the
+ *               limit of a cgroup; RLIMIT_MEMLOCK after mlockall(MCL_FUTURE)
+ *   EOPNOTSUPP  MSHARE_POPULATE before Linux 5.14
  */
 MSHARE_API void *mshare_attach(mshare_t r, void *addr, off_t off, size_t len, int prot,
 			       unsigned int flags);
 
 /*
  * mshare_detach - unmap one attachment, whole
- * @addr, @len: as returned by and given to one mshare_attach() of r. A part is EINVAL on every
- * backend.
+ * @addr: as returned by one mshare_attach() of r.
+ * @len:  as given to it. A part is EINVAL on every backend.
  *
- * Pending changes stay in the region. Returns 0; -1: EBADF, EINVAL not exactly one attachment of r.
+ * Pending changes stay in the region. Returns 0; -1 on failure, and then it is still attached:
+ *   EBADF   r is NULL, closed or not a handle
+ *   EINVAL  addr and len are not exactly one attachment of r
+ *   ENOMEM  the kernel had merged it with a neighbour and may not split them (vm.max_map_count)
  */
 MSHARE_API int mshare_detach(mshare_t r, void *addr, size_t len);
 
@@ -230,22 +240,32 @@ MSHARE_API int mshare_detach(mshare_t r, void *addr, size_t len);
 
 /*
  * mshare_flush - write back, or discard, a part of a region, attached here or not
- * @off, @len: DATA: any range. TLB, DISCARD: multiples of the page size. len 0 means to the end.
+ * @r:     the region.
+ * @off:   where it begins. DATA: anywhere. TLB, DISCARD: a multiple of the page size.
+ * @len:   bytes; 0 means to the end. DATA: any. TLB, DISCARD: a multiple of the page size, or up
+ *         to the end.
+ * @flags: exactly one of the above.
  *
  * DATA covers what any process wrote before the call; on memory-only objects it has nothing to do.
  * It keeps many ranges in flight with io_uring(7), or uses msync(2) where that is missing or
  * forbidden; mshare_stat() tells. DISCARD is seen by every attached process when the call returns.
  *
- * Returns 0; -1 on failure: EBADF, EINVAL unknown or several flags or a range off the page grid,
- * ENXIO past the end, EACCES DISCARD on a region opened read-only, EPERM DISCARD on a sealed memfd,
- * EOPNOTSUPP the backend has no shared translations or the file system cannot punch holes, EIO,
- * ENOSPC, EDQUOT from the device (some data may not have been written), ENOMEM.
+ * Returns 0; -1 on failure:
+ *   EBADF       r is NULL, closed or not a handle
+ *   EINVAL      unknown or several flags, off negative, a range off the page grid
+ *   ENXIO       the range passes the present end of the region
+ *   EACCES      DISCARD on a region opened read-only
+ *   EPERM       DISCARD on a sealed memfd
+ *   EOPNOTSUPP  the backend has no shared translations, or the file system cannot punch holes
+ *   EIO, ENOSPC, EDQUOT  from the device or file system; some data may not have been written
+ *   ENOMEM      no memory, or no room in the address space
  */
 MSHARE_API int mshare_flush(mshare_t r, off_t off, size_t len, unsigned int flags);
 
 /* mshare_stat.want: facts that cost time in proportion to processes or pages */
 #define MSHARE_STAT_ATTACHERS                                                                      \
-	(1ull << 0) /* reads /proc/PID/maps of every process we may look at                        \
+	(1ull                                                                                      \
+	 << 0) /* reads /proc/PID/maps of every process we may look at                        \
 		     */
 #define MSHARE_STAT_TABLES (1ull << 1) /* reads /proc/self/pagemap and smaps of the attachments */
 
@@ -284,35 +304,43 @@ struct mshare_stat {
 
 /*
  * mshare_stat - what was really obtained
+ * @r:  the region.
  * @st: size and want set by the caller, the rest filled in.
  *
- * Returns 0; -1 on failure: EBADF, EINVAL st NULL, st->size too small or unknown bits in want,
- * E2BIG st->size beyond 4096.
+ * Returns 0; -1 on failure:
+ *   EBADF   r is NULL, closed or not a handle
+ *   EINVAL  st NULL, st->size too small, unknown bits in want
+ *   E2BIG   st->size above 4096
+ *   ENOMEM  no memory
  */
 MSHARE_API int mshare_stat(mshare_t r, struct mshare_stat *st);
 
 /*
  * mshare_close - give the handle back
- *
  * As close(2): attachments stay mapped until munmap(2), execve(2) or exit, and the region lives
- * until its last descriptor, mapping and name are gone. Returns 0; -1 and EBADF (also for a second
- * close).
+ * until its last descriptor, mapping and name are gone. Returns 0; -1 on failure:
+ *   EBADF  r is NULL, not a handle, or closed already
  */
 MSHARE_API int mshare_close(mshare_t r);
 
 /*
  * mshare_unlink - remove a name; who has the region keeps it
- *
- * Returns 0; -1 on failure: EINVAL bad name, ENAMETOOLONG, ENOENT, EACCES or EPERM no right to
- * remove it.
+ * Returns 0; -1 on failure:
+ *   EINVAL        NULL or a bad name
+ *   ENAMETOOLONG  the name is too long
+ *   ENOENT        no such name
+ *   EACCES, EPERM no right to remove it
  */
 MSHARE_API int mshare_unlink(const char *name);
 
 /*
  * mshare_align - round a size up
+ * @size:  bytes, more than 0.
  * @level: enum mshare_level.
  *
- * Returns the multiple; 0 and errno on failure: EINVAL size 0 or unknown level, EOVERFLOW.
+ * Returns the multiple; 0 on failure:
+ *   EINVAL     size 0 or unknown level
+ *   EOVERFLOW  the multiple does not fit a file offset
  */
 MSHARE_API size_t mshare_align(size_t size, int level);
 
@@ -351,13 +379,16 @@ struct mshare_caps {
  * @caps: size set by the caller, the rest filled in.
  *
  * Kernel features are tried with the smallest input (once per process, a few ms, 2 MiB of memory
- * for that time); pools and limits are read anew each time. Returns 0; -1: EINVAL, E2BIG as for
- * mshare_stat(), EMFILE, ENFILE, ENOMEM.
+ * for that time); pools and limits are read anew each time. Returns 0; -1 on failure:
+ *   EINVAL  caps NULL or caps->size too small
+ *   E2BIG   caps->size above 4096
+ *   EMFILE, ENFILE  no descriptor is left to try things with
+ *   ENOMEM  no memory to try things with
  */
 MSHARE_API int mshare_probe(struct mshare_caps *caps);
 
 /*
- * mshare_errmsg - a sentence about the last failure of a libmshare call in this thread
+ * mshare_errmsg - a sentence about the last failure of a call of this library in this thread
  *
  * Never NULL; "" before the first failure. Valid until the next failing call in the same thread.
  */
@@ -366,5 +397,4 @@ MSHARE_API const char *mshare_errmsg(void);
 #ifdef __cplusplus
 }
 #endif
-
 #endif
