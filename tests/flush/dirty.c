@@ -149,18 +149,19 @@ long unwritten_pages(int fd, uint64_t off, uint64_t len)
 	return (long)(stat.dirty + stat.writeback);
 }
 
-unsigned int count_mappings(void)
+unsigned int count_shared_mappings(void)
 {
 	FILE *maps = fopen("/proc/self/maps", "re");
-	unsigned int lines = 0;
-	int c;
+	unsigned int shared = 0;
+	char line[4608];
+	char mode[5];
 
 	if (!maps)
 		give_up("/proc/self/maps");
-	while ((c = fgetc(maps)) != EOF)
-		lines += c == '\n';
+	while (fgets(line, sizeof(line), maps))
+		shared += sscanf(line, "%*x-%*x %4s", mode) == 1 && mode[3] == 's';
 	fclose(maps);
-	return lines;
+	return shared;
 }
 
 unsigned int count_descriptors(void)

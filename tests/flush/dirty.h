@@ -37,8 +37,9 @@ bool view_is_dirty(const struct page_view *view);
 /* Pages in [off, off+len) that are dirty or being written, by cachestat(2); -1 before Linux 6.5. */
 long unwritten_pages(int fd, uint64_t off, uint64_t len);
 
-/* Lines in /proc/self/maps and entries in /proc/self/fd. */
-unsigned int count_mappings(void);
+/* Shared mappings in /proc/self/maps (others come and go with malloc) and entries in
+ * /proc/self/fd. */
+unsigned int count_shared_mappings(void);
 unsigned int count_descriptors(void);
 
 #endif
