@@ -38,6 +38,7 @@ struct flight {
 	int fd;
 	unsigned int pending; /* submitted and not reaped */
 	int err; /* the first that a request ended with */
+	bool cancelled; /* a request came back without having been tried */
 };
 
 /* What is still to be asked for, one request a piece. */
@@ -66,7 +67,7 @@ static void prepare_fsync(struct io_uring_sqe *sqe, int fd, uint64_t off, uint32
 
 static void queue_pieces(struct flight *f, struct pieces *p)
 {
-	while (f->err == 0 && p->next < p->end) {
+	while (f->err == 0 && !f->cancelled && p->next < p->end) {
 		uint64_t left = p->end - p->next;
 		uint32_t len = (uint32_t)(left < p->piece ? left : p->piece);
 		struct io_uring_sqe *sqe = NULL;
@@ -91,6 +92,18 @@ static int submit(struct flight *f)
 	return 0;
 }
 
+/*
+ * Linux cancels what waits for a worker when it cannot start one: the process may have no more
+ * threads (pids cgroup), or signals came so fast that each of three attempts met one.
+ */
+static void note_result(struct flight *f, int res)
+{
+	if (res == -ECANCELED)
+		f->cancelled = true;
+	else if (res < 0 && f->err == 0)
+		f->err = res;
+}
+
 /* Waits for one completion and takes all that are there. Signals interrupt the wait, never a
  * request: the kernel's workers have them blocked. */
 static int reap(struct flight *f)
@@ -106,8 +119,7 @@ static int reap(struct flight *f)
 		return err;
 	count = io_uring_peek_batch_cqe(&f->ring, done, QUEUE_DEPTH);
 	for (unsigned int i = 0; i < count; i++)
-		if (done[i]->res < 0 && f->err == 0)
-			f->err = done[i]->res;
+		note_result(f, done[i]->res);
 	io_uring_cq_advance(&f->ring, count);
 	f->pending -= count;
 	return 0;
@@ -134,22 +146,27 @@ static int write_and_sync(struct flight *f, uint64_t off, uint64_t len)
 
 	if (len > FLUSH_CHUNK)
 		err = run(f, (struct pieces){ off, end, FLUSH_CHUNK, prepare_write });
-	if (err == 0 && f->err == 0)
+	if (err == 0 && f->err == 0 && !f->cancelled)
 		err = run(f, (struct pieces){ off, end, FSYNC_MAX, prepare_fsync });
 	return err;
 }
 
 /*
- * The ring failing (seccomp may allow its setup and forbid its use) is no statement about the
- * file, so the twin can do it all again. A request failing is one: the kernel reports a lost page
- * once, and the twin, asked afterwards, would claim success. So is one that cannot be waited for.
+ * The ring failing (seccomp may allow its setup and forbid its use) and requests never tried say
+ * nothing about the file, so the twin can do it all again. A request failing does: the kernel
+ * reports a lost page once, and the twin, asked afterwards, would claim success. So does one that
+ * cannot be waited for.
  */
 static int outcome(const struct flight *f, int ring_err)
 {
 	if (f->err == -ENOSYS || (ring_err && f->pending))
 		return -EIO;
-	if (f->err || ring_err == 0)
+	if (f->err)
 		return f->err;
+	if (ring_err == 0 && f->cancelled)
+		ring_err = -ECANCELED;
+	if (ring_err == 0)
+		return 0;
 	debug("io_uring stopped working: %s", strerror(-ring_err));
 	return -ENOSYS;
 }

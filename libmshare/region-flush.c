@@ -36,9 +36,7 @@ static int flush_to_storage(struct region *r, off_t off, uint64_t len)
 		return 0;
 	err = flush_data(r->fd, off, len, &used_uring);
 	atomic_store(&r->uring_used, used_uring);
-	return err ? fail(err, "flush: writing back %llu bytes at %lld failed (error %d)",
-			  (unsigned long long)len, (long long)off, -err)
-		   : 0;
+	return err;
 }
 
 static int discard_error(const struct region *r, int err)
