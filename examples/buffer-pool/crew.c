@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -178,10 +179,19 @@ static bool start_all(struct crew *crew)
 	return true;
 }
 
-static void mark(const struct crew *crew, struct moment *moment)
+static double cpu_of_children(void)
 {
-	moment->seconds = now() - crew->started;
-	moment->requests = requests_so_far(crew);
+	struct rusage usage;
+
+	getrusage(RUSAGE_CHILDREN, &usage);
+	return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+	       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
+static void take_time(struct crew *crew)
+{
+	crew->result->seconds = now() - crew->started;
+	crew->result->timely = requests_so_far(crew);
 }
 
 static void wait_for_all(struct crew *crew)
@@ -192,9 +202,7 @@ static void wait_for_all(struct crew *crew)
 		nanosleep(&tick, NULL);
 		bury_the_dead(crew);
 		if (!crew->board->stop)
-			mark(crew, &crew->result->end);
-		if (progress(crew) < 0.5)
-			mark(crew, &crew->result->half);
+			take_time(crew);
 		if (crew->plan->seconds > 0 && progress(crew) >= 1)
 			crew->board->stop = true;
 		else
@@ -205,6 +213,7 @@ static void wait_for_all(struct crew *crew)
 bool crew_run(const struct crew_plan *plan, struct crew_result *result)
 {
 	struct crew crew = { .plan = plan, .result = result };
+	double cpu_before = cpu_of_children();
 	bool complete;
 
 	*result = (struct crew_result){ 0 };
@@ -214,6 +223,7 @@ bool crew_run(const struct crew_plan *plan, struct crew_result *result)
 	if (!complete)
 		crew.board->stop = true;
 	wait_for_all(&crew);
+	result->cpu_seconds = cpu_of_children() - cpu_before;
 	sum_up(&crew);
 	drop_board(&crew);
 	return complete;

@@ -19,16 +19,11 @@ struct crew_plan {
 		kills; /* the first with a lock held in mid-eviction, the others at any point */
 };
 
-/* How far the crew had come at some time after the start. */
-struct moment {
-	double seconds;
-	uint64_t requests;
-};
-
 struct crew_result {
-	struct moment half; /* half way: the pool is warm from here on */
-	struct moment end; /* the workers were told to stop, or were done */
-	uint64_t requests; /* all of them */
+	double seconds; /* until the workers were told to stop, or were done */
+	double cpu_seconds; /* of all workers, the killed ones too: other load does not count */
+	uint64_t timely; /* requests in `seconds` */
+	uint64_t requests; /* with those finished after the word to stop */
 	uint64_t misses;
 	uint64_t wrong; /* rows that were not what was asked for */
 	double table_kb; /* page tables of the pool in one worker, kB: mean of those never killed */

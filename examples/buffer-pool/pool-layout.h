@@ -45,12 +45,16 @@ struct pool {
 
 static inline struct frame *pool_frame(struct pool *pool, uint64_t index)
 {
-	return (struct frame *)((char *)pool + pool->frames_at) + index;
+	void *frames = (char *)pool + pool->frames_at;
+
+	return (struct frame *)frames + index;
 }
 
 static inline struct page *pool_page(struct pool *pool, uint64_t index)
 {
-	return (struct page *)((char *)pool + pool->pages_at) + index;
+	void *pages = (char *)pool + pool->pages_at;
+
+	return (struct page *)pages + index;
 }
 
 /* hash-table.c */

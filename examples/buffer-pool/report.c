@@ -79,6 +79,8 @@ static void print_figures(const char *label, const struct run *runs, unsigned in
 	if (count > 1 && first > 0 && last > 0)
 		printf("   %.*fx %s", factor < 10 ? 1 : 0, factor,
 		       less_is_better ? "less" : "as many");
+	else if (count > 1 && less_is_better && first > 0)
+		printf("   none left");
 	putchar('\n');
 }
 
@@ -104,14 +106,12 @@ static double faults(const struct run *run)
 
 static double requests_per_second(const struct run *run)
 {
-	return (double)run->crew.end.requests / run->crew.end.seconds;
+	return (double)run->crew.timely / run->crew.seconds;
 }
 
-static double warm_requests_per_second(const struct run *run)
+static double requests_per_cpu_second(const struct run *run)
 {
-	const struct moment *half = &run->crew.half, *end = &run->crew.end;
-
-	return (double)(end->requests - half->requests) / (end->seconds - half->seconds);
+	return (double)run->crew.requests / run->crew.cpu_seconds;
 }
 
 static double hit_percent(const struct run *run)
@@ -170,7 +170,7 @@ void report_runs(const struct run *runs, unsigned int count)
 	print_figures("page tables per worker", runs, count, table_kb, " kB", true);
 	print_figures("page faults per worker", runs, count, faults, "", true);
 	print_figures("requests per second", runs, count, requests_per_second, "", false);
-	print_figures("  in the second half", runs, count, warm_requests_per_second, "", false);
+	print_figures("  per second of CPU time", runs, count, requests_per_cpu_second, "", false);
 	print_facts("found in the pool", runs, count, hit_percent, " %");
 	print_facts("rows checked", runs, count, rows_checked, "");
 	print_facts("rows or pages wrong", runs, count, wrong, "");
