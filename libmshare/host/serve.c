@@ -123,7 +123,10 @@ static off_t skip_empty(struct service *s, uint64_t off)
 	return next < end ? (off_t)next : -ENXIO;
 }
 
-/* One look at everything. Pieces collapsed. A window that fails is tried again at the next scan. */
+/*
+ * One look at everything, or until memory is short: every further try would make the kernel search
+ * in vain. Pieces collapsed; what failed is tried again at the next scan.
+ */
 static long scan(struct service *s)
 {
 	uint64_t window = WINDOW > s->pmd ? WINDOW : s->pmd;
@@ -139,6 +142,8 @@ static long scan(struct service *s)
 		off = (uint64_t)data;
 		len = end - off < window ? end - off : window;
 		count = scan_window(s, off, len);
+		if (count == -ENOMEM || count == -EBUSY)
+			break;
 		total += count > 0 ? count : 0;
 	}
 	return total;
