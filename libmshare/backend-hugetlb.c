@@ -61,7 +61,14 @@ static int check_shared(const struct region_request *req, uint64_t size)
 	char have[SIZE_TEXT];
 	char need[SIZE_TEXT];
 
-	if (!(req->attr.flags & MSHARE_REQUIRE_SHARED_TABLES) || size >= page_sizes()->pud)
+	if (!(req->attr.flags & MSHARE_REQUIRE_SHARED_TABLES))
+		return 0;
+	if (align_for(page_sizes(), page_sizes()->pud, (int)req->attr.align) < page_sizes()->pud)
+		return fail(-EOPNOTSUPP,
+			    "hugetlb: PMD tables are shared at addresses aligned to %s only, "
+			    "attr.align asks for less",
+			    size_text(page_sizes()->pud, need));
+	if (size >= page_sizes()->pud)
 		return 0;
 	return fail(-EOPNOTSUPP, "hugetlb: PMD tables are shared from %s on, the region has %s",
 		    size_text(page_sizes()->pud, need), size_text(size, have));

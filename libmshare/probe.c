@@ -71,13 +71,19 @@ static int piece_is_full(const struct piece *p)
 	return full;
 }
 
+/* Fragmentation, limits and pages that are busy pass; a kernel that cannot says something else. */
+static bool is_shortage(int err)
+{
+	return err == -ENOMEM || err == -EAGAIN || err == -EBUSY;
+}
+
 /* Each answers 1 yes, 0 no, -errno: it could not be tried. */
 static int try_thp_fault(const struct piece *p)
 {
-	int err;
+	int err = sys_madvise(p->addr, p->size, MADV_HUGEPAGE);
 
-	if (sys_madvise(p->addr, p->size, MADV_HUGEPAGE))
-		return 0;
+	if (err)
+		return is_shortage(err) ? err : 0;
 	err = piece_touch(p);
 	return err ? err : piece_is_full(p);
 }
@@ -86,7 +92,11 @@ static int try_thp_collapse(const struct piece *p)
 {
 	int err = piece_touch(p);
 
-	return err ? err : !sys_madvise(p->addr, p->size, MADV_COLLAPSE);
+	if (err)
+		return err;
+	/* The kernel looks whether it may before it looks for memory: it would, were there any. */
+	err = sys_madvise(p->addr, p->size, MADV_COLLAPSE);
+	return !err || is_shortage(err);
 }
 
 /* What was found out, or UNKNOWN. Two threads that find out at once store the same. */

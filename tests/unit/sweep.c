@@ -156,6 +156,8 @@ void in_fresh_process(const struct fake_machine *machine, void (*run)(void *arg)
 	fflush(NULL);
 	pid = fork();
 	if (pid == 0) {
+		/* Else a failed assertion would go on with the next test, here in the child. */
+		setenv("CMOCKA_TEST_ABORT", "1", 1);
 		fake = *machine;
 		run(arg);
 		fflush(NULL);
