@@ -11,9 +11,6 @@
 
 #define REGION (4 * pmd_size())
 
-/* Sanitizers fault in memory of their own for each access they see. */
-#define uninstrumented __attribute__((noinline, no_sanitize_address, no_sanitize_thread))
-
 static uninstrumented void touch(volatile char *p, size_t len, int prot)
 {
 	size_t step = page_size();

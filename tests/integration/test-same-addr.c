@@ -31,7 +31,7 @@ static void meet(mshare_t r, const char *expected)
 	char **p;
 
 	check(r);
-	p = (char **)attached(r, 0, REGION);
+	p = (char **)(void *)attached(r, 0, REGION);
 	check_equal(p, wanted);
 	check_equal(*p, (char *)p + REGION - 1);
 	check_equal(**p, 's');
@@ -41,7 +41,7 @@ static void meet(mshare_t r, const char *expected)
 static void leave_pointer(char *p, char *text)
 {
 	snprintf(text, 32, "%llx", (unsigned long long)(uintptr_t)p);
-	*(char **)p = p + REGION - 1;
+	*(char **)(void *)p = p + REGION - 1;
 	p[REGION - 1] = 's';
 }
 

@@ -43,4 +43,8 @@ uint64_t proc_smaps_bytes(const void *addr, const char *field);
 /* Page faults without I/O of this process so far. */
 long proc_minor_faults(void);
 
+/* For functions whose faults are counted: sanitizers fault in memory of their own for the accesses
+ * they see. */
+#define uninstrumented __attribute__((noinline, no_sanitize_address, no_sanitize_thread))
+
 #endif
