@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Each rule looks whether its command would change something here, and says nothing otherwise.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <mntent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "backing.h"
+#include "doctor.h"
+#include "parse.h"
+#include "probe.h"
+
+#define SHMEM_ENABLED "/sys/kernel/mm/transparent_hugepage/shmem_enabled"
+#define URING_DISABLED "/proc/sys/kernel/io_uring_disabled"
+
+/* Enough to try with: 1 GiB, from where on page tables are shared, but not most of the memory. */
+#define POOL_BYTES GIB
+#define POOL_MEMORY_SHARE 4
+
+static const char *sudo(void)
+{
+	return geteuid() ? "sudo " : "";
+}
+
+static bool read_only(const char *path)
+{
+	struct statvfs fs;
+
+	return !statvfs(path, &fs) && (fs.f_flag & ST_RDONLY);
+}
+
+/* The next free entry; NULL when all are taken. `changed` is the file that the command changes. */
+static struct advice *add(struct diagnosis *d, const char *topic, const char *effect,
+			  const char *changed)
+{
+	struct advice *a;
+
+	if (d->advice_count == ADVICE_MOST)
+		return NULL;
+	a = &d->advice[d->advice_count++];
+	*a = (struct advice){ .topic = topic, .effect = effect, .outside = read_only(changed) };
+	return a;
+}
+
+static uint64_t meminfo(const char *label)
+{
+	char text[8192];
+	uint64_t bytes;
+
+	if (sys_read_file("/proc/meminfo", text, sizeof(text)) < 0 ||
+	    parse_proc_kib(text, label, &bytes))
+		return 0;
+	return bytes;
+}
+
+/* Pages to ask for: what is there already, and some more that fit into free memory. */
+static uint64_t pool_target(const char *pool, uint64_t page_size)
+{
+	uint64_t spare = meminfo("MemAvailable") / POOL_MEMORY_SHARE;
+	uint64_t more = (spare < POOL_BYTES ? spare : POOL_BYTES) / page_size;
+	char text[32];
+
+	if (sys_read_file(pool, text, sizeof(text)) < 0)
+		return 0;
+	return more ? strtoull(text, NULL, 10) + more : 0;
+}
+
+static void advise_pool(struct diagnosis *d)
+{
+	uint64_t page_size = d->caps.pmd_size;
+	char pool[128];
+	uint64_t pages;
+	struct advice *a;
+
+	snprintf(pool, sizeof(pool), "/sys/kernel/mm/hugepages/hugepages-%llukB/nr_hugepages",
+		 (unsigned long long)(page_size / KIB));
+	if (d->caps.features & MSHARE_CAP_HUGE_PMD || probe_hugetlb_free(page_size) < 0)
+		return;
+	pages = pool_target(pool, page_size);
+	a = pages ? add(d, "hugetlb", "reserves huge pages, whose tables processes share", pool)
+		  : NULL;
+	if (!a)
+		return;
+	/* The sysctl is about the default size, which the boot command line may have changed. */
+	if (meminfo("Hugepagesize") == page_size)
+		snprintf(a->command, sizeof(a->command), "%ssysctl vm.nr_hugepages=%llu", sudo(),
+			 (unsigned long long)pages);
+	else
+		snprintf(a->command, sizeof(a->command), "echo %llu | %stee %s",
+			 (unsigned long long)pages, sudo(), pool);
+}
+
+static bool writable(const char *path)
+{
+	return !faccessat(AT_FDCWD, path, W_OK | X_OK, AT_EACCESS);
+}
+
+/* Names of hugetlb regions need a mount; memfds do not. */
+static void advise_mount(struct diagnosis *d)
+{
+	char dir[PATH_MAX];
+	struct advice *a;
+
+	if (!(d->caps.features & MSHARE_CAP_HUGE_PMD))
+		return;
+	for (unsigned int i = 0; !backing_hugetlb_dir(d->caps.pmd_size, i, dir); i++) {
+		if (writable(dir))
+			return;
+	}
+	a = add(d, "hugetlb", "lets named regions have huge pages", "/dev");
+	if (a)
+		snprintf(a->command, sizeof(a->command),
+			 "%smkdir -p /dev/hugepages && %smount -t hugetlbfs -o "
+			 "mode=1777,pagesize=%lluM hugetlbfs /dev/hugepages",
+			 sudo(), sudo(), (unsigned long long)(d->caps.pmd_size / MIB));
+}
+
+/* Whether the word in brackets, the setting in force, is this one. */
+static bool chosen(const char *path, const char *word)
+{
+	char text[256];
+	char want[32];
+
+	snprintf(want, sizeof(want), "[%s]", word);
+	return sys_read_file(path, text, sizeof(text)) > 0 && strstr(text, want);
+}
+
+/* Linux 6.12 and later have a setting of their own for each size, which may overrule. */
+static void advise_thp(struct diagnosis *d)
+{
+	const char *path = SHMEM_ENABLED;
+	char sized[128];
+	struct advice *a;
+
+	if (d->caps.features & MSHARE_CAP_THP_FAULT)
+		return;
+	snprintf(sized, sizeof(sized),
+		 "/sys/kernel/mm/transparent_hugepage/hugepages-%llukB/shmem_enabled",
+		 (unsigned long long)(d->caps.pmd_size / KIB));
+	if (!chosen(path, "never") && !chosen(path, "deny")) {
+		if (!chosen(sized, "never"))
+			return;
+		path = sized;
+	}
+	a = add(d, "thp", "gives huge pages when memory is first touched", path);
+	if (a)
+		snprintf(a->command, sizeof(a->command), "echo advise | %stee %s", sudo(), path);
+}
+
+/* Whether the last mount on /dev/shm, the one we see, leaves its files without huge pages. */
+static bool shm_refuses_huge(void)
+{
+	FILE *mounts = setmntent("/proc/self/mounts", "re");
+	bool refuses = false;
+	char line[PATH_MAX + 1024];
+	struct mntent m;
+
+	if (!mounts)
+		return false;
+	while (getmntent_r(mounts, &m, line, sizeof(line))) {
+		if (!strcmp(m.mnt_dir, BACKING_SHM_DIR) && !strcmp(m.mnt_type, "tmpfs"))
+			refuses = !hasmntopt(&m, "huge") || strstr(m.mnt_opts, "huge=never");
+	}
+	endmntent(mounts);
+	return refuses;
+}
+
+static void advise_shm(struct diagnosis *d)
+{
+	struct stat st;
+	struct advice *a = NULL;
+
+	if (sys_stat(BACKING_SHM_DIR, &st)) {
+		a = add(d, "named regions", "gives named regions a place", "/dev");
+		if (a)
+			snprintf(a->command, sizeof(a->command),
+				 "%smkdir /dev/shm && %smount -t tmpfs -o mode=1777 tmpfs /dev/shm",
+				 sudo(), sudo());
+	} else if (!sys_stat(SHMEM_ENABLED, &st) && shm_refuses_huge()) {
+		a = add(d, "thp", "the same for named regions, in /dev/shm", "/dev");
+		if (a)
+			snprintf(a->command, sizeof(a->command),
+				 "%smount -o remount,huge=advise /dev/shm", sudo());
+	}
+}
+
+static void advise_uring(struct diagnosis *d)
+{
+	char text[16];
+	struct advice *a;
+
+	if (d->caps.features & MSHARE_CAP_IO_URING ||
+	    sys_read_file(URING_DISABLED, text, sizeof(text)) < 0 || !strtol(text, NULL, 10))
+		return;
+	a = add(d, "io_uring", "lets flushes keep many ranges in flight", URING_DISABLED);
+	if (a)
+		snprintf(a->command, sizeof(a->command), "%ssysctl kernel.io_uring_disabled=0",
+			 sudo());
+}
+
+void advice_find(struct diagnosis *d)
+{
+	advise_pool(d);
+	advise_mount(d);
+	advise_thp(d);
+	advise_shm(d);
+	advise_uring(d);
+}

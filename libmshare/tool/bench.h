@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mshare bench tables. bench.c reads options and runs the subjects in turn, bench-subject.c makes
+ * and maps their memory, bench-child.c measures in processes of its own, bench-report.c and
+ * bench-plot.c show the result.
+ */
+#ifndef MSHARE_BENCH_H
+#define MSHARE_BENCH_H
+
+#include "term.h"
+#include "tool.h"
+
+/* One way to map shared memory. The first is mmap(2) without the library. */
+#define BENCH_SUBJECTS 5
+extern const char *const bench_names[BENCH_SUBJECTS];
+#define BENCH_MMAP 0
+
+struct bench_options {
+	const struct command *command;
+	uint64_t procs;
+	uint64_t size; /* a multiple of the base page */
+	bool wanted[BENCH_SUBJECTS];
+	bool populate;
+	bool json;
+	const char *plot; /* file, or NULL */
+};
+
+/* Medians over the processes. */
+struct bench_result {
+	const char *name;
+	bool ran;
+	char unavailable[512]; /* why it did not, for a machine that cannot do it */
+	uint64_t page_size;
+	uint64_t table_bytes;
+	uint64_t minor_faults;
+	double attach_us;
+	double first_scan_ms;
+};
+
+struct bench_report {
+	const struct bench_options *options;
+	struct bench_result results[BENCH_SUBJECTS]; /* in the order of the runs */
+	size_t count;
+};
+
+/* --- bench-subject.c: used in the parent (make) and in measured processes (the rest) --- */
+
+/* The memory of a subject; the descriptor is all that is left of it in the parent. */
+struct bench_memory {
+	size_t subject;
+	uint64_t size;
+	bool populate;
+	int fd;
+	uint64_t page_size; /* what one entry maps at best */
+};
+
+/* 0; -EOPNOTSUPP: not on this machine; or -errno. The sentence is in why. */
+must_check int bench_make(struct bench_memory *m, char *why, size_t why_size);
+
+/* Maps all of it. 0 or -errno with the sentence in why. */
+must_check int bench_attach(const struct bench_memory *m, void **addr, char *why, size_t why_size);
+
+/* Writes to every base page, then makes huge pages where the subject has them; tells how many bytes
+ * became huge. */
+must_check int bench_fill(const struct bench_memory *m, uint64_t *huge, char *why, size_t why_size);
+
+/* The word that bench_fill() writes into the base page at this offset. */
+static inline uint64_t bench_word(uint64_t off)
+{
+	return off * 0x9e3779b97f4a7c15ull + 1;
+}
+
+/* --- bench-child.c --- */
+
+/* What one process found; goes through a pipe in one write. */
+struct bench_sample {
+	int err; /* -errno, with a sentence in why */
+	char why[480];
+	uint64_t table_bytes;
+	uint64_t minor_faults;
+	uint64_t huge_bytes; /* of the process that filled */
+	double attach_us;
+	double scan_ms;
+};
+
+/* Fills the memory in a process that is gone when this returns. 0 or -errno, told in s->why. */
+must_check int bench_fill_apart(const struct bench_memory *m, struct bench_sample *s);
+
+/*
+ * `count` processes attach and scan one after another; all stay attached until the last has
+ * measured, and are gone when this returns. 0 or -errno, told in the why of the last sample.
+ */
+must_check int bench_measure(const struct bench_memory *m, struct bench_sample *samples,
+			     size_t count, size_t *measured, struct progress *progress);
+
+/* --- bench-report.c, bench-plot.c --- */
+
+void bench_print_text(const struct bench_report *report);
+void bench_print_json(const struct bench_report *report);
+
+/* 0 or -errno. */
+must_check int bench_plot(const struct bench_report *report, const char *path);
+
+#endif
