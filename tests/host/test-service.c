@@ -253,6 +253,7 @@ static int run_by_hand(const char *argument, int fd)
 			dup2(fd, HOST_FD);
 		if (!freopen("/dev/null", "w", stdout) || !freopen("/dev/null", "w", stderr))
 			_exit(126);
+		alarm(PATIENCE); /* kept by exec: a helper that stays is a failure, not a hang */
 		execl(host_path(), "mshare-host", argument, NULL);
 		_exit(127);
 	}
