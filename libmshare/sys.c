@@ -285,7 +285,8 @@ extern int __clone(int (*fn)(void *), void *stack, int flags, void *arg, ...);
 
 /*
  * An exit signal of 0 makes a child that wait(2) without __WCLONE does not report. CLONE_VFORK: we
- * go on when it has exited, so that the stack is ours again and there is nothing to wait for.
+ * go on when it has exited, so that the stack is ours again and there is nothing to wait for. It
+ * shares our errno, which RETRY() puts back.
  */
 static int clone_and_reap(int (*run)(void *), void *arg, char *stack)
 {
@@ -301,7 +302,6 @@ static int clone_and_reap(int (*run)(void *), void *arg, char *stack)
 
 int sys_run_apart(int (*run)(void *), void *arg)
 {
-	int saved = errno;
 	int cancel_state;
 	sigset_t all, before;
 	void *stack;
@@ -319,6 +319,5 @@ int sys_run_apart(int (*run)(void *), void *arg)
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	pthread_setcancelstate(cancel_state, &cancel_state);
 	sys_munmap(stack, APART_STACK);
-	errno = saved; /* the other process shares it */
 	return err;
 }
