@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include "bench.h"
 
@@ -58,11 +59,8 @@ static void value_text(double value, enum figure f, char *out)
 	else if (f == FIGURE_FAULTS)
 		snprintf(out, TERM_SIZE_TEXT, "%.0f", value);
 	else
-		snprintf(out, TERM_SIZE_TEXT, "%.*f %s",
-			 value < 1     ? 2
-			 : value < 100 ? 1
-				       : 0,
-			 value, f == FIGURE_SCAN ? "ms" : "µs");
+		snprintf(out, TERM_SIZE_TEXT, value < 1000 ? "%.3g %s" : "%.0f %s", value,
+			 f == FIGURE_SCAN ? "ms" : "µs");
 }
 
 /* Reasons may hold any character. */
@@ -229,14 +227,21 @@ static void put_foot(FILE *out, const struct bench_report *report)
 	put_text(out, 24, height(report) - 20, "muted", text);
 }
 
-int bench_plot(const struct bench_report *report, const char *path)
+/* Keeps what is there until there is something better. */
+int bench_plot_open(const char *path, FILE **out)
 {
-	FILE *out = fopen(path, "we");
+	*out = fopen(path, "ae");
+	return *out ? 0 : -errno;
+}
+
+int bench_plot(const struct bench_report *report, FILE *out)
+{
 	double y = TOP;
 	int err = 0;
 
-	if (!out)
-		return -errno;
+	/* Fails for what has no length, such as a pipe, and needs none. */
+	if (ftruncate(fileno(out), 0) && errno != EINVAL)
+		err = -errno;
 	put_head(out, report);
 	for (int f = 0; f < FIGURES; f++)
 		y = put_panel(out, report, (enum figure)f, y);

@@ -297,18 +297,21 @@ static int run_all(const struct bench_options *o, struct bench_report *report)
 	return status;
 }
 
-static int show(const struct bench_report *report)
+static int plot_failed(const struct bench_options *o, int err)
 {
-	const struct bench_options *o = report->options;
+	return tool_failed(o->command, "%s cannot be written: %s", o->plot, strerror(-err));
+}
+
+static int show(const struct bench_report *report, FILE *plot)
+{
 	int err;
 
-	if (o->json)
+	if (report->options->json)
 		bench_print_json(report);
 	else
 		bench_print_text(report);
-	err = o->plot ? bench_plot(report, o->plot) : 0;
-	return err ? tool_failed(o->command, "%s cannot be written: %s", o->plot, strerror(-err))
-		   : 0;
+	err = plot ? bench_plot(report, plot) : 0;
+	return err ? plot_failed(report->options, err) : 0;
 }
 
 static int run(const struct command *self, int argc, char **argv)
@@ -320,14 +323,20 @@ static int run(const struct command *self, int argc, char **argv)
 		.wanted = { true, true, true, true, true },
 	};
 	struct bench_report report = { .options = &o };
+	FILE *plot = NULL;
 	int status = read_options(argc, argv, &o);
+	int err;
 
 	if (status >= 0)
 		return status;
 	status = check_memory(&o);
-	if (!status)
-		status = run_all(&o, &report);
-	return status ? status : show(&report);
+	if (status)
+		return status;
+	err = o.plot ? bench_plot_open(o.plot, &plot) : 0;
+	if (err)
+		return plot_failed(&o, err);
+	status = run_all(&o, &report);
+	return status ? status : show(&report, plot);
 }
 
 const struct command command_bench = {

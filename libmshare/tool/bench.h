@@ -7,6 +7,8 @@
 #ifndef MSHARE_BENCH_H
 #define MSHARE_BENCH_H
 
+#include <stdio.h>
+
 #include "term.h"
 #include "tool.h"
 
@@ -98,7 +100,10 @@ must_check int bench_measure(const struct bench_memory *m, struct bench_sample *
 void bench_print_text(const struct bench_report *report);
 void bench_print_json(const struct bench_report *report);
 
-/* 0 or -errno. */
-must_check int bench_plot(const struct bench_report *report, const char *path);
+/* Before the first measurement, so that no result is lost to a wrong path. 0 or -errno. */
+must_check int bench_plot_open(const char *path, FILE **out);
+
+/* Writes the chart and closes the file. 0 or -errno. */
+must_check int bench_plot(const struct bench_report *report, FILE *out);
 
 #endif

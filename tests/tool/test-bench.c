@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * bench tables on small input, checked by counting: the number of page tables that base pages need
+ * follows from the size. Times are only checked to be there.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "mshare.h"
+#include "tool.h"
+
+#define SIZE ((uint64_t)64 << 20)
+#define SIZE_TEXT "64M"
+
+/* An unaligned mapping needs one table more, and each level above at most one. */
+#define MORE_TABLES 4
+
+static struct mshare_caps caps;
+
+static int probe(void **state)
+{
+	(void)state;
+	caps.size = sizeof(caps);
+	return mshare_probe(&caps);
+}
+
+/* Shared memory that is huge by default has no base page tables to count. */
+static bool shmem_is_always_huge(void)
+{
+	char text[128] = "";
+	FILE *f = fopen("/sys/kernel/mm/transparent_hugepage/shmem_enabled", "re");
+
+	if (f) {
+		if (!fgets(text, sizeof(text), f))
+			text[0] = '\0';
+		fclose(f);
+	}
+	return strstr(text, "[always]") || strstr(text, "[within_size]") || strstr(text, "[force]");
+}
+
+static void check_base_tables(struct json_object *o)
+{
+	uint64_t tables = SIZE / caps.pmd_size * caps.base_size;
+
+	if (shmem_is_always_huge())
+		return;
+	assert_int_equal(number_of(o, "page_size"), caps.base_size);
+	assert_in_range(number_of(o, "table_bytes_per_proc"), tables,
+			tables + MORE_TABLES * caps.base_size);
+	/* at least one fault a table, at most one a page and a few for the code */
+	assert_in_range(number_of(o, "minor_faults_per_proc"), SIZE / caps.pmd_size,
+			SIZE / caps.base_size + 64);
+}
+
+static void check_common(struct json_object *o, uint64_t procs)
+{
+	assert_int_equal(number_of(o, "procs"), procs);
+	assert_int_equal(number_of(o, "size"), SIZE);
+	assert_true(double_of(o, "attach_us") > 0);
+	assert_true(double_of(o, "first_scan_ms") > 0);
+}
+
+static void every_backend_is_in_the_array(void **state)
+{
+	static const char *const names[] = { "mmap", "plain", "thp", "hugetlb", "shim" };
+	struct json_object *list = tool_json(0, "bench tables --json --procs 3 --size " SIZE_TEXT);
+
+	(void)state;
+	assert_int_equal(json_object_array_length(list), 5);
+	for (size_t i = 0; i < 5; i++) {
+		struct json_object *o = json_object_array_get_idx(list, i);
+
+		assert_string_equal(string_of(o, "backend"), names[i]);
+		if (!json_object_object_get_ex(o, "unavailable", NULL))
+			check_common(o, 3);
+		else
+			assert_true(strlen(string_of(o, "unavailable")) > 0);
+	}
+	json_object_put(list);
+}
+
+static void base_pages_cost_the_tables_they_must(void **state)
+{
+	struct json_object *list =
+		tool_json(0, "bench tables --json --procs 2 --backend plain --size " SIZE_TEXT);
+
+	(void)state;
+	assert_int_equal(json_object_array_length(list), 2);
+	check_base_tables(element(list, "backend", "mmap"));
+	check_base_tables(element(list, "backend", "plain"));
+	json_object_put(list);
+}
+
+/* 32 tables against at most a few: ten times fewer with room to spare. */
+static void huge_pages_cost_a_tenth_at_most(void **state)
+{
+	struct json_object *list;
+	struct json_object *thp;
+
+	(void)state;
+	if (caps.backend[MSHARE_BACKEND_THP].error || shmem_is_always_huge())
+		skip();
+	list = tool_json(0, "bench tables --json --procs 2 --backend thp --size " SIZE_TEXT);
+	thp = element(list, "backend", "thp");
+	assert_non_null(thp);
+	assert_int_equal(number_of(thp, "page_size"), caps.pmd_size);
+	assert_true(number_of(thp, "table_bytes_per_proc") * 10 <=
+		    number_of(element(list, "backend", "mmap"), "table_bytes_per_proc"));
+	assert_true(number_of(thp, "minor_faults_per_proc") * 10 <=
+		    number_of(element(list, "backend", "mmap"), "minor_faults_per_proc"));
+	json_object_put(list);
+}
+
+/* Populating for writing takes a fault for each base page, where a scan gets many at a time. */
+static void populate_maps_every_page(void **state)
+{
+	struct json_object *list = tool_json(
+		0, "bench tables --json --procs 1 --populate --backend plain --size " SIZE_TEXT);
+	struct json_object *plain = element(list, "backend", "plain");
+
+	(void)state;
+	assert_int_equal(json_object_array_length(list), 2);
+	check_base_tables(element(list, "backend", "mmap"));
+	check_base_tables(plain);
+	if (!shmem_is_always_huge())
+		assert_true(number_of(plain, "minor_faults_per_proc") >= SIZE / caps.base_size);
+	json_object_put(list);
+}
+
+static void unavailable_has_the_reason(void **state)
+{
+	struct json_object *list;
+	struct json_object *shim;
+
+	(void)state;
+	if (!caps.backend[MSHARE_BACKEND_SHIM].error)
+		skip();
+	list = tool_json(0, "bench tables --json --procs 2 --backend shim --size 4M");
+	shim = element(list, "backend", "shim");
+	assert_true(strlen(string_of(shim, "unavailable")) > 0);
+	assert_false(json_object_object_get_ex(shim, "first_scan_ms", NULL));
+	assert_int_equal(number_of(shim, "procs"), 2);
+	json_object_put(list);
+	check_contains(tool("bench tables --procs 1 --size 4M")->out, "unavailable: ");
+}
+
+static void bad_values(void **state)
+{
+	(void)state;
+	check_complaint(tool("bench tables --size 0"), 2, "\"0\"");
+	check_complaint(tool("bench tables --size 1.5G"), 2, "\"1.5G\"");
+	check_complaint(tool("bench tables --size 99999999999T"), 2, "9223372036854775807");
+	check_complaint(tool("bench tables --size 9223372036854775807"), 2, "more than a file");
+	check_complaint(tool("bench tables --procs 0"), 2, "--procs \"0\"");
+	check_complaint(tool("bench tables --procs 100001"), 2, "100000");
+	check_complaint(tool("bench tables --backend thp,frob"), 2, "\"frob\"");
+	check_complaint(tool("bench tables --backend thp,"), 2, "\"\"");
+	check_complaint(tool("bench tables --size 8000000T"), 1, "are available");
+	check_complaint(tool("bench tables --size 4M --procs 1 --plot /no/such/dir/x.svg"), 1,
+			"/no/such/dir/x.svg");
+}
+
+static void text_has_no_escape_codes_in_a_pipe(void **state)
+{
+	const struct tool_run *run = tool("bench tables --procs 2 --size 8M --backend plain");
+
+	(void)state;
+	assert_int_equal(run->status, 0);
+	check_no_escape(run->out);
+	assert_string_equal(run->err, ""); /* no bar either */
+	check_contains(run->out, "mmap");
+	check_contains(run->out, "2 processes x 8 MiB");
+}
+
+static void terminal_gets_a_bar(void **state)
+{
+	(void)state;
+	check_contains(tool_on_terminal("bench tables --procs 2 --size 8M --backend plain")->out,
+		       "100%");
+	setenv("NO_COLOR", "1", 1);
+	check_no_escape(tool_on_terminal("bench tables --procs 1 --size 8M")->out);
+	unsetenv("NO_COLOR");
+}
+
+static void plot_is_an_svg(void **state)
+{
+	char path[] = "/tmp/mshare-test-plot-XXXXXX";
+	int fd = mkstemp(path);
+	char text[32768];
+	ssize_t got;
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(
+		tool("bench tables --procs 1 --size 8M --backend plain --plot %s", path)->status,
+		0);
+	got = read(fd, text, sizeof(text) - 1);
+	assert_true(got > 0 && got < (ssize_t)sizeof(text) - 1);
+	text[got] = '\0';
+	assert_int_equal(strncmp(text, "<svg ", 5), 0);
+	assert_string_equal(text + got - 7, "</svg>\n");
+	check_contains(text, "Page tables per process");
+	check_contains(text, ">plain<");
+	assert_null(strstr(text, "nan"));
+	assert_null(strstr(text, "inf"));
+	close(fd);
+	unlink(path);
+}
+
+/* Processes, other than zombies, in a process group. */
+static int members(pid_t group)
+{
+	DIR *proc = opendir("/proc");
+	const struct dirent *entry;
+	int count = 0;
+
+	assert_non_null(proc);
+	while ((entry = readdir(proc))) {
+		char path[300];
+		char status;
+		int found;
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/proc/%s/stat", entry->d_name);
+		f = entry->d_name[0] >= '1' && entry->d_name[0] <= '9' ? fopen(path, "re") : NULL;
+		if (!f)
+			continue;
+		if (fscanf(f, "%*d (%*[^)]) %c %*d %d", &status, &found) == 2)
+			count += found == group && status != 'Z';
+		fclose(f);
+	}
+	closedir(proc);
+	return count;
+}
+
+/* The bench is killed while processes wait for the last one; none of them outlives it. */
+static void killed_bench_leaves_nobody(void **state)
+{
+	pid_t pid = tool_start("bench tables --procs 200 --size 64M --json");
+
+	(void)state;
+	while (members(pid) < 5)
+		usleep(1000);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	while (members(pid))
+		usleep(1000);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_backend_is_in_the_array),
+		cmocka_unit_test(base_pages_cost_the_tables_they_must),
+		cmocka_unit_test(huge_pages_cost_a_tenth_at_most),
+		cmocka_unit_test(populate_maps_every_page),
+		cmocka_unit_test(unavailable_has_the_reason),
+		cmocka_unit_test(bad_values),
+		cmocka_unit_test(text_has_no_escape_codes_in_a_pipe),
+		cmocka_unit_test(terminal_gets_a_bar),
+		cmocka_unit_test(plot_is_an_svg),
+		cmocka_unit_test(killed_bench_leaves_nobody),
+	};
+
+	tool_main(argc, argv);
+	unsetenv("MSHARE_BACKEND");
+	return cmocka_run_group_tests(tests, probe, NULL);
+}
