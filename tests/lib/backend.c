@@ -81,12 +81,21 @@ void need_root(const char *why)
 		skip_case(reason);
 }
 
-/* One PMD-sized piece of a memfd at an aligned address; NULL if the kernel refuses. */
+/* Huge pages of the pool that the program may use, all of which have to be free. */
+static size_t pages_needed(void)
+{
+	const char *pages = getenv("MSHARE_TEST_HUGEPAGES");
+
+	return pages ? strtoul(pages, NULL, 10) : 1;
+}
+
+/* A memfd at an aligned address; NULL if the kernel refuses. */
 static char *trial_mapping(unsigned int memfd_flags, size_t size)
 {
+	size_t align = mshare_align(1, MSHARE_ALIGN_PMD);
 	int fd = memfd_create("trial", memfd_flags | MFD_CLOEXEC);
-	char *room = mmap(NULL, 2 * size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	char *at = (char *)(((uintptr_t)room + size - 1) & ~(uintptr_t)(size - 1));
+	char *room = mmap(NULL, size + align, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *at = (char *)(((uintptr_t)room + align - 1) & ~(uintptr_t)(align - 1));
 	char *p = MAP_FAILED;
 
 	if (fd >= 0 && room != MAP_FAILED && ftruncate(fd, (off_t)size) == 0)
@@ -94,12 +103,12 @@ static char *trial_mapping(unsigned int memfd_flags, size_t size)
 	return p == MAP_FAILED ? NULL : p;
 }
 
-static void try_thp(void *reason)
+static void try_thp(void *unused)
 {
 	size_t size = mshare_align(1, MSHARE_ALIGN_PMD);
 	char *p = trial_mapping(0, size);
 
-	(void)reason;
+	(void)unused;
 	check(p);
 	madvise(p, size, MADV_HUGEPAGE);
 	p[0] = 1;
@@ -108,12 +117,12 @@ static void try_thp(void *reason)
 	check(proc_smaps_bytes(p, "ShmemPmdMapped") == size);
 }
 
-static void try_hugetlb(void *reason)
+static void try_hugetlb(void *unused)
 {
-	size_t size = mshare_align(1, MSHARE_ALIGN_PMD);
+	size_t size = pages_needed() * mshare_align(1, MSHARE_ALIGN_PMD);
 	char *p = trial_mapping(MFD_HUGETLB, size);
 
-	(void)reason;
+	(void)unused;
 	check(p);
 	p[0] = 1;
 }
@@ -133,7 +142,9 @@ static const char *kernel_refuses(void)
 	if (backend_is(MSHARE_BACKEND_THP) && !child_succeeds(try_thp))
 		return "this kernel gives shared memory no transparent huge pages";
 	if (backend_is(MSHARE_BACKEND_HUGETLB) && !child_succeeds(try_hugetlb))
-		return "no free huge page in the pool (as root: sysctl vm.nr_hugepages=64)";
+		return "too few free huge pages in the pool (root's test runs add some)";
+	if (backend_is(MSHARE_BACKEND_HUGETLB) && !getenv("MSHARE_TEST_HUGETLBFS"))
+		return "no hugetlbfs for names (root's test runs mount one)";
 	return NULL;
 }
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,13 +14,23 @@
 
 #define EXEC_ARGS 6
 
-pid_t child_start(child_body *body, void *arg)
+/* No child outlives a test that failed while it was running. */
+static pid_t fork_mortal(void)
 {
 	pid_t pid;
 
 	fflush(NULL);
 	pid = fork();
 	check(pid >= 0);
+	if (pid == 0)
+		check(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
+	return pid;
+}
+
+pid_t child_start(child_body *body, void *arg)
+{
+	pid_t pid = fork_mortal();
+
 	if (pid > 0)
 		return pid;
 	check_in_child = true;
@@ -66,9 +77,7 @@ pid_t child_exec(const char *mode, ...)
 			break;
 	}
 	va_end(args);
-	fflush(NULL);
-	pid = fork();
-	check(pid >= 0);
+	pid = fork_mortal();
 	if (pid == 0) {
 		execv("/proc/self/exe", argv);
 		_exit(127);
