@@ -158,7 +158,8 @@ int inspect_tables(void *addr, size_t len, uint64_t hugetlb_page, uint64_t *tabl
 		err = huge_mapped(start, start + len, &huge);
 	if (err)
 		return err;
-	if (hugetlb_page)
+	/* The kernel merges neighbouring attachments, and counts the huge pages of both together. */
+	if (hugetlb_page || huge > pmds.count * sizes->pmd)
 		huge = pmds.count * sizes->pmd;
 	*huge_bytes += huge;
 	/* A PMD table for every PUD range in use, unless one huge page fills it; a PTE table for

@@ -6,6 +6,7 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "fake.h"
 
@@ -65,14 +66,46 @@ static bool out_of(const char *call, int err)
 	type __wrap_##name(__VA_ARGS__);                                                           \
 	type __wrap_##name(__VA_ARGS__)
 
+/* What the library allocated and did not free yet. Its table of handles grows by realloc() and is
+ * kept for ever: not counted. */
+static void *live[1024];
+
+static void *remember(void *allocation)
+{
+	for (size_t i = 0; allocation && i < sizeof(live) / sizeof(live[0]); i++) {
+		if (!live[i]) {
+			live[i] = allocation;
+			break;
+		}
+	}
+	return allocation;
+}
+
+long fake_live_allocations(void)
+{
+	long count = 0;
+
+	for (size_t i = 0; i < sizeof(live) / sizeof(live[0]); i++)
+		count += live[i] != NULL;
+	return count;
+}
+
 WRAPPED(void *, malloc, size_t size)
 {
-	return out_of("malloc", ENOMEM) ? NULL : __real_malloc(size);
+	return out_of("malloc", ENOMEM) ? NULL : remember(__real_malloc(size));
 }
 
 WRAPPED(void *, calloc, size_t count, size_t size)
 {
-	return out_of("calloc", ENOMEM) ? NULL : __real_calloc(count, size);
+	return out_of("calloc", ENOMEM) ? NULL : remember(__real_calloc(count, size));
+}
+
+WRAPPED(void, free, void *allocation)
+{
+	for (size_t i = 0; allocation && i < sizeof(live) / sizeof(live[0]); i++)
+		if (live[i] == allocation)
+			live[i] = NULL;
+	__real_free(allocation);
 }
 
 WRAPPED(void *, realloc, void *old, size_t size)
@@ -85,9 +118,9 @@ WRAPPED(void *, tsearch, const void *key, void **root, int (*compare)(const void
 	return out_of("tsearch", ENOMEM) ? NULL : __real_tsearch(key, root, compare);
 }
 
-WRAPPED(FILE *, fopen, const char *path, const char *mode)
+WRAPPED(FILE *, fopen64, const char *path, const char *mode)
 {
-	return out_of("fopen", EMFILE) ? NULL : __real_fopen(path, mode);
+	return out_of("fopen", EMFILE) ? NULL : __real_fopen64(path, mode);
 }
 
 WRAPPED(FILE *, fmemopen, void *buf, size_t size, const char *mode)
@@ -95,7 +128,10 @@ WRAPPED(FILE *, fmemopen, void *buf, size_t size, const char *mode)
 	return out_of("fmemopen", ENOMEM) ? NULL : __real_fmemopen(buf, size, mode);
 }
 
+/* The processes of this machine are this one, so that a sweep is as long everywhere. */
 WRAPPED(DIR *, opendir, const char *path)
 {
-	return out_of("opendir", EMFILE) ? NULL : __real_opendir(path);
+	if (out_of("opendir", EMFILE))
+		return NULL;
+	return __real_opendir(strcmp(path, "/proc") == 0 ? "/proc/self/task" : path);
 }

@@ -342,7 +342,9 @@ void fake_host_arrives(struct fake_file *file)
 
 struct fake_usage fake_usage(void)
 {
-	struct fake_usage usage = { .pool_pmd = fake.pool_pmd, .pool_pud = fake.pool_pud };
+	struct fake_usage usage = { .pool_pmd = fake.pool_pmd,
+				    .pool_pud = fake.pool_pud,
+				    .allocations = fake_live_allocations() };
 
 	for (size_t i = 0; i < DESCRIPTORS; i++)
 		usage.descriptors += descriptors[i].file != NULL;

@@ -52,8 +52,10 @@ struct fake_usage {
 	long files;
 	long pool_pmd;
 	long pool_pud;
+	long allocations;
 };
 struct fake_usage fake_usage(void);
+long fake_live_allocations(void);
 
 /* Faults: the step-th call from now on fails with the choice-th of the errors it can have. */
 void fake_faults_on(unsigned int step, unsigned int choice);

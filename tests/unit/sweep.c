@@ -43,11 +43,13 @@ static void compare_usage(const char *when, const struct fake_usage *before)
 
 	if (memcmp(&now, before, sizeof(now)) != 0)
 		complain("%s: %ld descriptors, %ld mappings of %llu bytes, %ld names, %ld files, "
-			 "pools %ld %ld; before %ld, %ld of %llu, %ld, %ld, %ld %ld",
+			 "pools %ld %ld, %ld allocations; before %ld, %ld of %llu, %ld, %ld, "
+			 "%ld %ld, %ld",
 			 when, now.descriptors, now.mappings, (unsigned long long)now.mapped_bytes,
-			 now.names, now.files, now.pool_pmd, now.pool_pud, before->descriptors,
-			 before->mappings, (unsigned long long)before->mapped_bytes, before->names,
-			 before->files, before->pool_pmd, before->pool_pud);
+			 now.names, now.files, now.pool_pmd, now.pool_pud, now.allocations,
+			 before->descriptors, before->mappings,
+			 (unsigned long long)before->mapped_bytes, before->names, before->files,
+			 before->pool_pmd, before->pool_pud, before->allocations);
 }
 
 static void check_failure(const struct scenario *s, int err)
