@@ -21,6 +21,9 @@ struct tool_run {
 /* Path of the command: the test's first argument. */
 void tool_main(int argc, char **argv);
 
+/* The user that runs the command from now on; root only. False if that user cannot get at it. */
+bool tool_become(uid_t uid);
+
 /* Runs `mshare ARGS`, words separated by blanks, with neither output on a terminal. */
 const struct tool_run *tool(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
