@@ -24,16 +24,14 @@ static int plain_accepts(const struct region_request *req)
 	return backend_check(&backend_plain, MSHARE_PAGES_BASE, req);
 }
 
-/* Base pages gain nothing from an aligned address; an explicit level is honoured. */
+/* Aligned like the others, so that an address one backend has picked is good for all of them. */
 static void describe(struct region *r, const struct region_request *req)
 {
 	const struct page_sizes *sizes = page_sizes();
 
 	r->page_size = sizes->base;
 	r->pages = MSHARE_PAGES_BASE;
-	r->alignment = req->attr.align == MSHARE_ALIGN_AUTO
-			       ? sizes->base
-			       : align_for(sizes, r->size, (int)req->attr.align);
+	r->alignment = align_for(sizes, r->size, (int)req->attr.align);
 }
 
 static int plain_create(struct region *r, const struct region_request *req)
