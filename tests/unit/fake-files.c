@@ -335,11 +335,6 @@ int sys_ofd_test(int fd, off_t byte)
 	return fake_file_of(fd)->served;
 }
 
-void fake_host_arrives(struct fake_file *file)
-{
-	file->served = true;
-}
-
 struct fake_usage fake_usage(void)
 {
 	struct fake_usage usage = { .pool_pmd = fake.pool_pmd,

@@ -11,9 +11,6 @@
 
 struct fake_machine fake;
 
-int sys_run_apart(int (*run)(void *), void *arg);
-long sys_result(long result);
-
 int sys_fail(int err)
 {
 	errno = -err;

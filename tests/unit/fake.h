@@ -96,7 +96,6 @@ struct fake_file *fake_file_of(int fd); /* NULL: not open */
 void fake_file_use(struct fake_file *file);
 void fake_file_drop(struct fake_file *file);
 bool fake_fd_writable(int fd);
-void fake_host_arrives(struct fake_file *file);
 
 /* Takes or gives back hugetlb pages; false: the pool is too small. */
 bool fake_pool_take(uint64_t page_size, uint64_t bytes);

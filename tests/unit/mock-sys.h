@@ -46,8 +46,4 @@ void mock_verify(void);
 /* The complaints so far as text, forgotten afterwards: for the tests of the mock itself. */
 const char *mock_take_complaints(void);
 
-/* For code that calls other libraries and processes; repeats sys.h where that has them. */
-long sys_result(long result);
-int sys_run_apart(int (*run)(void *), void *arg);
-
 #endif

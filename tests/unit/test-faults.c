@@ -122,6 +122,13 @@ static void have_region(void)
 	must(create_anonymous() == 0);
 }
 
+/* Another process has started the helper of this region. */
+static void have_served_region(void)
+{
+	have_region();
+	fake_file_of(mshare_fd(region))->served = true;
+}
+
 static void have_regular_region(void)
 {
 	have_regular();
@@ -269,6 +276,8 @@ static const struct scenario scenarios[] = {
 	  4 },
 	{ "attach, thp with helper", THP, have_region, attach_anywhere, detach, NULL, attach_errors,
 	  false, 5 },
+	{ "attach, thp with a helper there", THP, have_served_region, attach_anywhere, detach, NULL,
+	  attach_errors, false, 4 },
 	{ "attach, thp by advice", THP_FAULT, have_region, attach_anywhere, detach, NULL,
 	  attach_errors, false, 4 },
 	{ "attach, hugetlb", HUGETLB, have_region, attach_anywhere, detach, NULL, attach_errors,
