@@ -103,7 +103,7 @@ struct outcome {
 	int err;
 	enum mshare_backend backend;
 	enum mshare_pages pages;
-	bool fell_back; /* past a better backend */
+	bool fell_back; /* past a better backend, and below what was preferred */
 };
 
 static bool pool_holds(const struct wish *w, bool pud)
@@ -164,8 +164,10 @@ static struct outcome expected_for(const struct wish *w)
 
 		if (!is_tried(best_first[i], w))
 			continue;
-		if (pages != MSHARE_PAGES_AUTO && pages >= w->attr.require)
+		if (pages != MSHARE_PAGES_AUTO && pages >= w->attr.require) {
+			out.fell_back &= !w->attr.prefer || pages < w->attr.prefer;
 			return (struct outcome){ 0, best_first[i], pages, out.fell_back };
+		}
 		out.fell_back = true;
 	}
 	return out;
@@ -181,7 +183,8 @@ static void check_obtained(mshare_t r, const struct outcome *expected)
 	assert_int_equal(st.page_size, expected->pages == MSHARE_PAGES_BASE  ? 4096
 				       : expected->pages == MSHARE_PAGES_PUD ? FAKE_PUD
 									     : FAKE_PMD);
-	assert_true(st.grid >= st.page_size || expected->pages == MSHARE_PAGES_BASE);
+	assert_int_equal(st.grid, expected->pages == MSHARE_PAGES_PUD ? FAKE_PUD : FAKE_PMD);
+	assert_int_equal(st.alignment, st.region_size >= FAKE_PUD ? FAKE_PUD : FAKE_PMD);
 	assert_int_equal(st.reason[0] != '\0', expected->fell_back);
 }
 
