@@ -149,7 +149,7 @@ static void advise_thp(struct diagnosis *d)
 			return;
 		path = sized;
 	}
-	a = add(d, "thp", "gives huge pages when memory is first touched", path);
+	a = add(d, "thp", "gives regions without a name huge pages when first touched", path);
 	if (a)
 		snprintf(a->command, sizeof(a->command), "echo advise | %stee %s", sudo(), path);
 }
@@ -183,8 +183,9 @@ static void advise_shm(struct diagnosis *d)
 			snprintf(a->command, sizeof(a->command),
 				 "%smkdir /dev/shm && %smount -t tmpfs -o mode=1777 tmpfs /dev/shm",
 				 sudo(), sudo());
-	} else if (!sys_stat(SHMEM_ENABLED, &st) && shm_refuses_huge()) {
-		a = add(d, "thp", "the same for named regions, in /dev/shm", "/dev");
+	} else if (!sys_stat(SHMEM_ENABLED, &st) && !probe_thp_fault(SHMEM_NAMED) &&
+		   shm_refuses_huge()) {
+		a = add(d, "thp", "gives named regions huge pages when first touched", "/dev");
 		if (a)
 			snprintf(a->command, sizeof(a->command),
 				 "%smount -o remount,huge=advise /dev/shm", sudo());

@@ -10,6 +10,7 @@
 #include "flush.h"
 
 struct fake_machine fake;
+unsigned int fake_helpers_started;
 
 int sys_run_apart(int (*run)(void *), void *arg);
 long sys_result(long result);
@@ -113,6 +114,7 @@ int __wrap_posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_acti
 	if (err || !fake.host)
 		return err ? -err : ENOENT;
 	*pid = getpid();
+	fake_helpers_started++;
 	return 0;
 }
 

@@ -131,10 +131,11 @@ static enum mshare_pages hugetlb_gives(const struct wish *w)
 static enum mshare_pages gives(enum mshare_backend backend, const struct wish *w)
 {
 	bool shared = w->attr.flags & MSHARE_REQUIRE_SHARED_TABLES;
+	bool on_touch = w->named ? fake.shm_huge : fake.thp_fault;
 
 	if (backend == MSHARE_BACKEND_HUGETLB)
 		return hugetlb_gives(w);
-	if (backend == MSHARE_BACKEND_THP && !shared && (fake.thp_fault || fake.thp_collapse))
+	if (backend == MSHARE_BACKEND_THP && !shared && (on_touch || fake.thp_collapse))
 		return MSHARE_PAGES_THP;
 	return backend == MSHARE_BACKEND_PLAIN && !shared ? MSHARE_PAGES_BASE : MSHARE_PAGES_AUTO;
 }
@@ -284,6 +285,13 @@ static void machine_with_thp_on_touch(void **state)
 	in_fresh_process(&(struct fake_machine){ .thp_fault = true }, try_everything, NULL);
 }
 
+static void machine_with_thp_on_touch_of_names(void **state)
+{
+	(void)state;
+	in_fresh_process(&(struct fake_machine){ .shm_huge = true, .hugetlbfs = true },
+			 try_everything, NULL);
+}
+
 /* Refused, or really shared: never a region that only claims to have what was required. */
 static void try_shared(void *arg)
 {
@@ -327,6 +335,7 @@ int main(void)
 		cmocka_unit_test(machine_without_huge_pages),
 		cmocka_unit_test(machine_with_collapse),
 		cmocka_unit_test(machine_with_thp_on_touch),
+		cmocka_unit_test(machine_with_thp_on_touch_of_names),
 		cmocka_unit_test(required_tables_are_shared),
 	};
 
