@@ -185,16 +185,6 @@ int probe_hugetlb(uint64_t page_size)
 	return err ? err : backing_reserve(fd, page_size);
 }
 
-long probe_hugetlb_free(uint64_t page_size)
-{
-	char path[128];
-	char text[32];
-
-	snprintf(path, sizeof(path), "/sys/kernel/mm/hugepages/hugepages-%llukB/free_hugepages",
-		 (unsigned long long)(page_size / KIB));
-	return sys_read_file(path, text, sizeof(text)) < 0 ? -1 : strtol(text, NULL, 10);
-}
-
 static uint64_t find_features(void)
 {
 	uint64_t features = 0;

@@ -30,9 +30,6 @@ must_check int probe_thp_error(void);
 /* One free hugetlb page of this size can be reserved (not cached: pools change). 0 or -errno. */
 must_check int probe_hugetlb(uint64_t page_size);
 
-/* Pages of a hugetlb pool from sysfs, for sentences only; -1 if there is no such pool. */
-long probe_hugetlb_free(uint64_t page_size);
-
 /* Fills everything but caps->size. 0 or -errno. */
 must_check int probe_caps(struct mshare_caps *caps);
 

@@ -46,6 +46,8 @@ static int text_of(const char *path, char *buf, size_t size)
 		return snprintf(
 			buf, size, "tmpfs /dev/shm tmpfs rw 0 0\n%s",
 			fake.hugetlbfs ? "none /dev/hugepages hugetlbfs rw,pagesize=2M 0 0\n" : "");
+	if (strstr(path, "/resv_hugepages"))
+		return snprintf(buf, size, "0\n");
 	if (strncmp(path, pools, strlen(pools)) == 0)
 		return snprintf(buf, size, "%ld\n",
 				strstr(path, "-2048kB") ? fake.pool_pmd : fake.pool_pud);
