@@ -9,6 +9,7 @@
 
 #include "align.h"
 #include "backing.h"
+#include "hugepool.h"
 #include "log.h"
 #include "probe.h"
 
@@ -17,43 +18,24 @@ static uint64_t pages_for(uint64_t size, uint64_t page_size)
 	return size / page_size + (size % page_size != 0);
 }
 
-/* "0 of 512 huge pages of 2 MiB are free: ..." with the command that would change it. */
-static void pool_sentence(uint64_t page_size, uint64_t need, char *out, size_t out_size)
-{
-	char text[SIZE_TEXT];
-	long have = probe_hugetlb_free(page_size);
-
-	if (have < 0)
-		snprintf(out, out_size, "this kernel has no pool of %s huge pages",
-			 size_text(page_size, text));
-	else if (page_size == page_sizes()->pmd)
-		snprintf(out, out_size,
-			 "needs %llu huge pages of %s, %ld are free: sysctl vm.nr_hugepages=%llu",
-			 (unsigned long long)need, size_text(page_size, text), have,
-			 (unsigned long long)need);
-	else
-		snprintf(out, out_size,
-			 "needs %llu huge pages of %s, %ld are free: boot with hugepagesz=%lluM "
-			 "hugepages=%llu",
-			 (unsigned long long)need, size_text(page_size, text), have,
-			 (unsigned long long)(page_size / MIB), (unsigned long long)need);
-}
-
 static void hugetlb_probe(struct mshare_backend_caps *caps)
 {
 	uint64_t page_size = page_sizes()->pmd;
-	long have = probe_hugetlb_free(page_size);
+	struct hugepool pool = { 0 };
 	int err = probe_hugetlb(page_size);
 
 	caps->error = -err;
 	caps->page_size = err ? 0 : page_size;
 	if (err)
-		pool_sentence(page_size, 1, caps->reason, sizeof(caps->reason));
+		hugepool_sentence(page_size, 1, caps->reason, sizeof(caps->reason));
+	else if (hugepool_read(page_size, &pool))
+		snprintf(caps->reason, sizeof(caps->reason),
+			 "huge pages can be reserved; the kernel shares their PMD tables");
 	else
 		snprintf(caps->reason, sizeof(caps->reason),
-			 "%ld huge pages free (more with overcommit); the kernel shares their PMD "
-			 "tables",
-			 have);
+			 "%llu huge page%s free (more with overcommit); the kernel shares their "
+			 "PMD tables",
+			 (unsigned long long)pool.available, pool.available == 1 ? "" : "s");
 }
 
 static int check_shared(const struct region_request *req, uint64_t size)
@@ -108,8 +90,8 @@ static int create_with(struct region *r, const struct region_request *req, uint6
 			    "to: mount -t hugetlbfs -o pagesize=%lluM none /dev/hugepages",
 			    size_text(page_size, text), (unsigned long long)(page_size / MIB));
 	if (err == -ENOMEM || err == -EINVAL || err == -ENOENT || err == -ENOSYS) {
-		pool_sentence(page_size, pages_for(req->size, page_size), sentence,
-			      sizeof(sentence));
+		hugepool_sentence(page_size, pages_for(req->size, page_size), sentence,
+				  sizeof(sentence));
 		return fail(-EOPNOTSUPP, "hugetlb: %s", sentence);
 	}
 	if (err)

@@ -3,7 +3,8 @@
  * Transparent huge pages for shared memory, without root. Where the administrator has allowed them
  * for shmem, advice is enough and the first touch gives a huge page. Elsewhere MADV_COLLAPSE makes
  * huge pages of what is filled already, which mshare-host does while the program runs, and
- * MSHARE_POPULATE at once.
+ * MSHARE_POPULATE at once. /dev/shm is a mount with a setting of its own: each object is treated as
+ * its mount is.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -18,44 +19,73 @@
 
 #define SHMEM_ENABLED "/sys/kernel/mm/transparent_hugepage/shmem_enabled"
 
-static void thp_probe(struct mshare_backend_caps *caps)
-{
-	bool fault = probe_thp_fault();
-	bool collapse = probe_thp_collapse();
-	bool host = !sys_access_exec(host_path());
+static const char *const how_to_allow[SHMEM_MOUNTS] = {
+	[SHMEM_MEMFD] = "echo advise > " SHMEM_ENABLED,
+	[SHMEM_NAMED] = "mount -o remount,huge=advise " BACKING_SHM_DIR,
+};
 
-	caps->error = fault || collapse ? 0 : EOPNOTSUPP;
-	caps->page_size = caps->error ? 0 : page_sizes()->pmd;
-	if (fault)
-		snprintf(caps->reason, sizeof(caps->reason), "huge pages when first touched");
-	else if (!collapse)
-		snprintf(caps->reason, sizeof(caps->reason),
-			 "the kernel makes no huge pages for shared memory: echo advise > %s",
-			 SHMEM_ENABLED);
-	else if (host)
-		snprintf(caps->reason, sizeof(caps->reason),
-			 "filled ranges become huge pages while the program runs (mshare-host), "
-			 "all with MSHARE_POPULATE");
-	else
-		snprintf(caps->reason, sizeof(caps->reason),
+/* What becomes of memory that gets base pages when it is touched. */
+static void describe_collapse(enum shmem_mount where, char *out, size_t size)
+{
+	if (!probe_thp_collapse())
+		snprintf(out, size, "the kernel makes no huge pages for shared memory: %s",
+			 how_to_allow[where]);
+	else if (sys_access_exec(host_path()))
+		snprintf(out, size,
 			 "huge pages with MSHARE_POPULATE only: the helper %s is missing",
 			 host_path());
+	else
+		snprintf(out, size,
+			 "filled ranges become huge pages while the program runs (mshare-host), "
+			 "all with MSHARE_POPULATE");
 }
 
-static int thp_accepts(const struct region_request *req)
+static void thp_probe(struct mshare_backend_caps *caps)
 {
-	int err = backend_check(&backend_thp, MSHARE_PAGES_THP, req);
+	bool memfd = probe_thp_fault(SHMEM_MEMFD);
+	bool named = probe_thp_fault(SHMEM_NAMED);
+	char other[sizeof(caps->reason) - 64];
 
-	if (err || probe_thp_fault() || probe_thp_collapse())
-		return err;
-	err = probe_thp_error();
+	caps->error = memfd || named || probe_thp_collapse() ? 0 : EOPNOTSUPP;
+	caps->page_size = caps->error ? 0 : page_sizes()->pmd;
+	describe_collapse(memfd ? SHMEM_NAMED : SHMEM_MEMFD, other, sizeof(other));
+	if (memfd && named)
+		snprintf(caps->reason, sizeof(caps->reason), "huge pages when first touched");
+	else if (memfd || named)
+		snprintf(caps->reason, sizeof(caps->reason),
+			 "%s: huge pages when first touched; %s: %s",
+			 memfd ? "without a name" : "named", memfd ? "named" : "without a name",
+			 other);
+	else
+		snprintf(caps->reason, sizeof(caps->reason), "%s", other);
+}
+
+static enum shmem_mount mount_of_new(const struct region_request *req)
+{
+	return req->name ? SHMEM_NAMED : SHMEM_MEMFD;
+}
+
+static int no_huge_pages(const char *advice)
+{
+	int err = probe_thp_error();
+
 	if (err == -EMFILE || err == -ENFILE || err == -ENOMEM)
 		return fail(err, "thp: no descriptor or memory is left to try huge pages with");
 	if (err)
 		return fail(-EOPNOTSUPP, "thp: huge pages could not be tried (error %d)", -err);
-	return fail(-EOPNOTSUPP,
-		    "thp: the kernel makes no huge pages for shared memory: echo advise > %s",
-		    SHMEM_ENABLED);
+	return fail(-EOPNOTSUPP, "thp: the kernel makes no huge pages for shared memory: %s",
+		    advice);
+}
+
+/* An existing object is judged by thp_adopt(). */
+static int thp_accepts(const struct region_request *req)
+{
+	enum shmem_mount where = mount_of_new(req);
+	int err = backend_check(&backend_thp, MSHARE_PAGES_THP, req);
+
+	if (err || req->size == 0 || probe_thp_fault(where) || probe_thp_collapse())
+		return err;
+	return no_huge_pages(how_to_allow[where]);
 }
 
 static void describe(struct region *r, const struct region_request *req)
@@ -72,15 +102,21 @@ static int thp_create(struct region *r, const struct region_request *req)
 {
 	int err = backing_create_shmem(r, req);
 
-	if (!err)
-		describe(r, req);
-	return err;
+	if (err)
+		return err;
+	describe(r, req);
+	r->huge_on_touch = probe_thp_fault(mount_of_new(req));
+	return 0;
 }
 
 static int thp_adopt(struct region *r, const struct region_request *req)
 {
 	if (r->kind != REGION_SHMEM)
 		return fail(-EOPNOTSUPP, "thp: works on memfd and POSIX shared memory only");
+	r->huge_on_touch = probe_thp_fault_on(r->dev);
+	if (!r->huge_on_touch && !probe_thp_collapse())
+		return no_huge_pages("a memfd needs echo advise > " SHMEM_ENABLED
+				     ", a file the mount option huge=advise");
 	describe(r, req);
 	return 0;
 }
@@ -112,7 +148,7 @@ static void ask_host(struct region *r)
 {
 	int err;
 
-	if (probe_thp_fault() || !host_is_due(r))
+	if (r->huge_on_touch || !host_is_due(r))
 		return;
 	err = r->writable ? host_ensure(r->fd, r->name[0] ? r->name : "(memfd)")
 			  : host_announce(r->fd);
@@ -132,7 +168,7 @@ static int populate_huge(const struct attachment *a)
 
 static int thp_attached(struct region *r, const struct attachment *a, bool populate)
 {
-	if (probe_thp_fault() && sys_madvise(a->addr, a->len, MADV_HUGEPAGE))
+	if (r->huge_on_touch && sys_madvise(a->addr, a->len, MADV_HUGEPAGE))
 		debug("MADV_HUGEPAGE refused at %p", a->addr);
 	ask_host(r);
 	return populate ? populate_huge(a) : 0;

@@ -155,5 +155,7 @@ int host_ensure(int fd, const char *label)
 		err = host_present(fd);
 	if (err)
 		return err < 0 ? err : 0;
-	return start(fd, label);
+	/* Finding out by starting it would cost a process. */
+	err = sys_access_exec(host_path());
+	return err ? err : start(fd, label);
 }

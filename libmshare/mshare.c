@@ -271,9 +271,10 @@ size_t mshare_align(size_t size, int level)
 	uint64_t out = 0;
 	int err = align_size(page_sizes(), size, level, &out);
 
-	if (err == -EINVAL)
-		err = fail(err, "align: size %zu is 0 or level %d is not an mshare_level value",
-			   size, level);
+	if (size == 0)
+		err = fail(err, "align: size is 0");
+	else if (err == -EINVAL)
+		err = fail(err, "align: level %d is not an mshare_level value", level);
 	else if (err)
 		err = fail(err, "align: size %zu does not fit a file offset once aligned", size);
 	return leave(entered, err) ? 0 : (size_t)out;

@@ -25,20 +25,31 @@
 struct piece {
 	void *addr;
 	size_t size;
+	dev_t dev;
 };
 
-static int piece_make(struct piece *p)
+static int shmem_make(enum shmem_mount where)
 {
-	cleanup_fd int fd = sys_memfd_create("mshare-probe", 0);
+	return where == SHMEM_NAMED ? sys_open(BACKING_SHM_DIR, O_TMPFILE | O_RDWR, 0600)
+				    : sys_memfd_create("mshare-probe", 0);
+}
+
+static int piece_make(struct piece *p, enum shmem_mount where)
+{
+	cleanup_fd int fd = shmem_make(where);
 	struct place_request place = { .prot = PROT_READ | PROT_WRITE };
+	struct stat st;
 	int err;
 
 	if (fd < 0)
 		return fd;
 	p->size = page_sizes()->pmd;
 	err = sys_ftruncate(fd, (off_t)p->size);
+	if (!err)
+		err = sys_fstat(fd, &st);
 	if (err)
 		return err;
+	p->dev = st.st_dev;
 	place.len = p->size;
 	place.align = p->size;
 	place.fd = fd;
@@ -102,12 +113,17 @@ static int try_thp_collapse(const struct piece *p)
 /* What was found out, or UNKNOWN. Two threads that find out at once store the same. */
 struct answer {
 	int (*try)(const struct piece *p);
+	enum shmem_mount where;
 	atomic_int cached;
+	_Atomic dev_t dev; /* of the mount; set before `cached` */
 };
 #define UNKNOWN (-1)
 
-static struct answer thp_fault = { try_thp_fault, UNKNOWN };
-static struct answer thp_collapse = { try_thp_collapse, UNKNOWN };
+static struct answer thp_fault[SHMEM_MOUNTS] = {
+	[SHMEM_MEMFD] = { try_thp_fault, SHMEM_MEMFD, UNKNOWN, 0 },
+	[SHMEM_NAMED] = { try_thp_fault, SHMEM_NAMED, UNKNOWN, 0 },
+};
+static struct answer thp_collapse = { try_thp_collapse, SHMEM_MEMFD, UNKNOWN, 0 };
 
 /* Only answers are remembered: a full descriptor table says nothing about huge pages. */
 static int ask(struct answer *question)
@@ -117,19 +133,32 @@ static int ask(struct answer *question)
 
 	if (answer != UNKNOWN)
 		return answer;
-	answer = piece_make(&p);
+	answer = piece_make(&p, question->where);
 	if (answer)
 		return answer;
 	answer = question->try(&p);
 	piece_end(&p);
-	if (answer >= 0)
-		atomic_store(&question->cached, answer);
+	if (answer < 0)
+		return answer;
+	atomic_store(&question->dev, p.dev);
+	atomic_store(&question->cached, answer);
 	return answer;
 }
 
-bool probe_thp_fault(void)
+bool probe_thp_fault(enum shmem_mount where)
 {
-	return ask(&thp_fault) == 1;
+	return ask(&thp_fault[where]) == 1;
+}
+
+bool probe_thp_fault_on(dev_t dev)
+{
+	for (int where = 0; where < SHMEM_MOUNTS; where++) {
+		int answer = ask(&thp_fault[where]);
+
+		if (answer >= 0 && atomic_load(&thp_fault[where].dev) == dev)
+			return answer;
+	}
+	return false;
 }
 
 bool probe_thp_collapse(void)
@@ -139,7 +168,7 @@ bool probe_thp_collapse(void)
 
 int probe_thp_error(void)
 {
-	int fault = ask(&thp_fault);
+	int fault = ask(&thp_fault[SHMEM_MEMFD]);
 	int collapse = ask(&thp_collapse);
 
 	return fault < 0 ? fault : collapse < 0 ? collapse : 0;
@@ -156,21 +185,11 @@ int probe_hugetlb(uint64_t page_size)
 	return err ? err : backing_reserve(fd, page_size);
 }
 
-long probe_hugetlb_free(uint64_t page_size)
-{
-	char path[128];
-	char text[32];
-
-	snprintf(path, sizeof(path), "/sys/kernel/mm/hugepages/hugepages-%llukB/free_hugepages",
-		 (unsigned long long)(page_size / KIB));
-	return sys_read_file(path, text, sizeof(text)) < 0 ? -1 : strtol(text, NULL, 10);
-}
-
 static uint64_t find_features(void)
 {
 	uint64_t features = 0;
 
-	if (probe_thp_fault())
+	if (probe_thp_fault(SHMEM_MEMFD))
 		features |= MSHARE_CAP_THP_FAULT;
 	if (probe_thp_collapse())
 		features |= MSHARE_CAP_THP_COLLAPSE;

@@ -8,8 +8,15 @@
 #include "log.h"
 #include "region.h"
 
-/* Cuts len 0 to "until the end" and refuses what passes it. */
-static int check_range(const struct region *r, off_t off, uint64_t *len)
+/* A part of the region, and where the file ends now, which may not be where it ended when opened. */
+struct range {
+	off_t off;
+	uint64_t len;
+	uint64_t end_of_file;
+};
+
+/* Makes of len 0 "until the end" and refuses what passes it. */
+static int find_range(const struct region *r, off_t off, uint64_t len, struct range *out)
 {
 	uint64_t size;
 	int err;
@@ -19,22 +26,21 @@ static int check_range(const struct region *r, off_t off, uint64_t *len)
 	err = region_size_now(r, &size);
 	if (err)
 		return err;
-	if ((uint64_t)off > size || *len > size - (uint64_t)off)
+	if ((uint64_t)off > size || len > size - (uint64_t)off)
 		return fail(-ENXIO, "flush: offset %lld and length %llu pass the end at %llu",
-			    (long long)off, (unsigned long long)*len, (unsigned long long)size);
-	if (*len == 0)
-		*len = size - (uint64_t)off;
+			    (long long)off, (unsigned long long)len, (unsigned long long)size);
+	*out = (struct range){ off, len ? len : size - (uint64_t)off, size };
 	return 0;
 }
 
-static int flush_to_storage(struct region *r, off_t off, uint64_t len)
+static int flush_to_storage(struct region *r, const struct range *range)
 {
 	bool used_uring = false;
 	int err;
 
-	if (r->kind != REGION_FILE || len == 0)
+	if (r->kind != REGION_FILE || range->len == 0)
 		return 0;
-	err = flush_data(r->fd, off, len, &used_uring);
+	err = flush_data(r->fd, range->off, range->len, &used_uring);
 	atomic_store(&r->uring_used, used_uring);
 	return err;
 }
@@ -51,31 +57,33 @@ static int discard_error(const struct region *r, int err)
 
 /* A hole in the file is a hole for everybody: the kernel unmaps the range in every process first.
  */
-static int discard(struct region *r, off_t off, uint64_t len)
+static int discard(struct region *r, const struct range *range)
 {
 	uint64_t unit = r->kind == REGION_HUGETLB ? r->page_size : page_sizes()->base;
+	uint64_t off = (uint64_t)range->off;
 	char text[SIZE_TEXT];
 	int err;
 
-	if (!is_multiple((uint64_t)off, unit) ||
-	    (!is_multiple(len, unit) && (uint64_t)off + len != r->size))
-		return fail(-EINVAL, "flush: offset %lld or length %llu is not a multiple of %s",
-			    (long long)off, (unsigned long long)len, size_text(unit, text));
+	if (!is_multiple(off, unit) ||
+	    (!is_multiple(range->len, unit) && off + range->len != range->end_of_file))
+		return fail(-EINVAL, "flush: offset %llu or length %llu is not a multiple of %s",
+			    (unsigned long long)off, (unsigned long long)range->len,
+			    size_text(unit, text));
 	if (!r->writable)
 		return fail(-EACCES, "flush: discard of a region opened for reading only");
-	if (len == 0)
+	if (range->len == 0)
 		return 0;
-	err = sys_punch_hole(r->fd, off, (off_t)len);
+	err = sys_punch_hole(r->fd, range->off, (off_t)range->len);
 	return err ? discard_error(r, err) : 0;
 }
 
-static int flush_by_flag(struct region *r, off_t off, uint64_t len, unsigned int flags)
+static int flush_by_flag(struct region *r, const struct range *range, unsigned int flags)
 {
 	switch (flags) {
 	case MSHARE_FLUSH_DATA:
-		return flush_to_storage(r, off, len);
+		return flush_to_storage(r, range);
 	case MSHARE_FLUSH_DISCARD:
-		return discard(r, off, len);
+		return discard(r, range);
 	case MSHARE_FLUSH_TLB:
 		return fail(-EOPNOTSUPP, "flush: the %s backend has no shared translations to drop",
 			    r->ops->name);
@@ -87,10 +95,11 @@ static int flush_by_flag(struct region *r, off_t off, uint64_t len, unsigned int
 
 int region_flush(struct region *r, off_t off, uint64_t len, unsigned int flags)
 {
-	int err = check_range(r, off, &len);
+	struct range range = { 0 };
+	int err = find_range(r, off, len, &range);
 
 	if (!err)
-		err = flush_by_flag(r, off, len, flags);
+		err = flush_by_flag(r, &range, flags);
 	if (err)
 		return err;
 	state_lock();

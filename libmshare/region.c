@@ -53,6 +53,9 @@ static void describe(struct region *r, const struct backend_ops *ops,
 	r->ops = ops;
 	r->grid = r->page_size > pmd ? r->page_size : pmd;
 	r->require_shared = req->attr.flags & MSHARE_REQUIRE_SHARED_TABLES;
+	/* Who got the pages asked for by name misses nothing. */
+	if (req->attr.prefer && r->pages >= req->attr.prefer)
+		r->reason[0] = '\0';
 	if (req->name)
 		snprintf(r->name, sizeof(r->name), "%s", req->name + 1);
 }

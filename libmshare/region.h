@@ -53,6 +53,7 @@ struct region {
 	enum mshare_pages pages;
 	const struct backend_ops *ops;
 	bool require_shared;
+	bool huge_on_touch; /* thp: the object's mount gives huge pages when touched */
 	char reason[sizeof(
 		((struct mshare_stat *)0)->reason)]; /* why a better backend was passed over */
 	char name[256]; /* without the slash; "" if the region has none */

@@ -58,9 +58,13 @@ int sys_memfd_create(const char *name, unsigned int flags)
 	return (int)RETRY(memfd_create(name, flags | MFD_CLOEXEC));
 }
 
+/* Never one of the standard descriptors, which programs close and expect to get back. -EINVAL is
+ * what the kernel says when RLIMIT_NOFILE allows no higher ones. */
 int sys_dup(int fd)
 {
-	return (int)RETRY(fcntl(fd, F_DUPFD_CLOEXEC, 3));
+	int copy = (int)RETRY(fcntl(fd, F_DUPFD_CLOEXEC, 3));
+
+	return copy == -EINVAL ? -EMFILE : copy;
 }
 
 /* Not repeated: on Linux the descriptor is gone even when close(2) says EINTR. */

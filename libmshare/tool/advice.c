@@ -14,6 +14,7 @@
 
 #include "backing.h"
 #include "doctor.h"
+#include "hugepool.h"
 #include "parse.h"
 #include "probe.h"
 
@@ -60,41 +61,21 @@ static uint64_t meminfo(const char *label)
 	return bytes;
 }
 
-/* Pages to ask for: what is there already, and some more that fit into free memory. */
-static uint64_t pool_target(const char *pool, uint64_t page_size)
-{
-	uint64_t spare = meminfo("MemAvailable") / POOL_MEMORY_SHARE;
-	uint64_t more = (spare < POOL_BYTES ? spare : POOL_BYTES) / page_size;
-	char text[32];
-
-	if (sys_read_file(pool, text, sizeof(text)) < 0)
-		return 0;
-	return more ? strtoull(text, NULL, 10) + more : 0;
-}
-
 static void advise_pool(struct diagnosis *d)
 {
 	uint64_t page_size = d->caps.pmd_size;
-	char pool[128];
-	uint64_t pages;
+	uint64_t spare = meminfo("MemAvailable") / POOL_MEMORY_SHARE;
+	uint64_t more = (spare < POOL_BYTES ? spare : POOL_BYTES) / page_size;
+	struct hugepool pool;
 	struct advice *a;
 
-	snprintf(pool, sizeof(pool), "/sys/kernel/mm/hugepages/hugepages-%llukB/nr_hugepages",
-		 (unsigned long long)(page_size / KIB));
-	if (d->caps.features & MSHARE_CAP_HUGE_PMD || probe_hugetlb_free(page_size) < 0)
+	if (d->caps.features & MSHARE_CAP_HUGE_PMD || hugepool_read(page_size, &pool) || !more)
 		return;
-	pages = pool_target(pool, page_size);
-	a = pages ? add(d, "hugetlb", "reserves huge pages, whose tables processes share", pool)
-		  : NULL;
-	if (!a)
-		return;
-	/* The sysctl is about the default size, which the boot command line may have changed. */
-	if (meminfo("Hugepagesize") == page_size)
-		snprintf(a->command, sizeof(a->command), "%ssysctl vm.nr_hugepages=%llu", sudo(),
-			 (unsigned long long)pages);
-	else
-		snprintf(a->command, sizeof(a->command), "echo %llu | %stee %s",
-			 (unsigned long long)pages, sudo(), pool);
+	a = add(d, "hugetlb", "reserves huge pages, whose tables processes share",
+		"/sys/kernel/mm/hugepages");
+	if (a)
+		hugepool_command(page_size, pool.total + more, sudo(), a->command,
+				 sizeof(a->command));
 }
 
 static bool writable(const char *path)
@@ -149,7 +130,7 @@ static void advise_thp(struct diagnosis *d)
 			return;
 		path = sized;
 	}
-	a = add(d, "thp", "gives huge pages when memory is first touched", path);
+	a = add(d, "thp", "gives regions without a name huge pages when first touched", path);
 	if (a)
 		snprintf(a->command, sizeof(a->command), "echo advise | %stee %s", sudo(), path);
 }
@@ -183,8 +164,9 @@ static void advise_shm(struct diagnosis *d)
 			snprintf(a->command, sizeof(a->command),
 				 "%smkdir /dev/shm && %smount -t tmpfs -o mode=1777 tmpfs /dev/shm",
 				 sudo(), sudo());
-	} else if (!sys_stat(SHMEM_ENABLED, &st) && shm_refuses_huge()) {
-		a = add(d, "thp", "the same for named regions, in /dev/shm", "/dev");
+	} else if (!sys_stat(SHMEM_ENABLED, &st) && !probe_thp_fault(SHMEM_NAMED) &&
+		   shm_refuses_huge()) {
+		a = add(d, "thp", "gives named regions huge pages when first touched", "/dev");
 		if (a)
 			snprintf(a->command, sizeof(a->command),
 				 "%smount -o remount,huge=advise /dev/shm", sudo());

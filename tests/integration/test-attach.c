@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "backend.h"
+#include "child.h"
 #include "object.h"
 #include "proc.h"
 
@@ -124,9 +125,11 @@ static void aligned_as_asked(void **state)
 
 		attr.align = (uint32_t)level;
 		r = region_make_with(2 * pmd_size(), &attr);
-		check(region_stat(r, 0).alignment >= align);
+		if (align < region_stat(r, 0).page_size)
+			align = region_stat(r, 0).page_size;
+		check_equal(region_stat(r, 0).alignment, align);
 		p = attached(r, NULL, 0, 2 * pmd_size(), 0);
-		check_equal((uintptr_t)p % region_stat(r, 0).alignment, 0);
+		check_equal((uintptr_t)p % align, 0);
 		check(mshare_detach(r, p, 2 * pmd_size()) == 0);
 		region_end(r);
 	}
@@ -216,6 +219,43 @@ static void fixed_replaces_nothing(void **state)
 	region_end(r);
 }
 
+struct place {
+	mshare_t region;
+	char *addr;
+	size_t len;
+};
+
+static void attach_there(void *arg)
+{
+	const struct place *p = arg;
+
+	check_equal(attached(p->region, p->addr, 0, p->len, MSHARE_FIXED), p->addr);
+	bytes_check(p->addr, p->len, 7);
+}
+
+/* What the kernel picked for one is on the grid, and so good for every process. */
+static void picked_address_may_be_given_again(void **state)
+{
+	const size_t len = pmd_size() + page_size();
+	mshare_t r = region_make(2 * pmd_size());
+	char *odd = mmap(NULL, page_size(), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	(void)state;
+	check(odd != MAP_FAILED); /* the next address the kernel likes is no multiple of the grid */
+	for (size_t i = 0; i < PARTS; i++) {
+		struct place place = { r, attached(r, NULL, 0, len, 0), len };
+
+		check_equal((uintptr_t)place.addr % region_stat(r, 0).grid, 0);
+		bytes_fill(place.addr, len, 7);
+		check(mshare_detach(r, place.addr, len) == 0);
+		child_run(attach_there, &place);
+		attach_there(&place);
+		check(mshare_detach(r, place.addr, len) == 0);
+	}
+	check(munmap(odd, page_size()) == 0);
+	region_end(r);
+}
+
 static void past_the_end(void **state)
 {
 	const size_t size = 2 * pmd_size();
@@ -245,11 +285,9 @@ static void large_region_is_aligned_to_pud(void **state)
 	attr.flags = MSHARE_NORESERVE;
 	r = region_make_with(caps.pud_size + 1, &attr);
 	check_equal(region_size(r), 2 * caps.pud_size);
-	/* Base pages gain nothing from aligned addresses. */
-	check_equal(region_stat(r, 0).alignment,
-		    backend_is(MSHARE_BACKEND_PLAIN) ? caps.base_size : caps.pud_size);
+	check_equal(region_stat(r, 0).alignment, caps.pud_size);
 	p = region_attach_all(r);
-	check_equal((uintptr_t)p % region_stat(r, 0).alignment, 0);
+	check_equal((uintptr_t)p % caps.pud_size, 0);
 	check(mshare_detach(r, p, 2 * caps.pud_size) == 0);
 	region_end(r);
 }
@@ -266,6 +304,7 @@ int main(void)
 		cmocka_unit_test(hint),
 		cmocka_unit_test(fixed),
 		cmocka_unit_test(fixed_replaces_nothing),
+		cmocka_unit_test(picked_address_may_be_given_again),
 		cmocka_unit_test(past_the_end),
 		cmocka_unit_test(large_region_is_aligned_to_pud),
 	};

@@ -62,9 +62,11 @@ static void sizes(void **state)
 		refuse_create(NULL, (size_t)INT64_MAX - 1, &attr, EOVERFLOW);
 	}
 	check_refused(mshare_align(0, MSHARE_ALIGN_AUTO) == 0, EINVAL);
+	check(strcmp(mshare_errmsg(), "align: size is 0") == 0);
 	check_refused(mshare_align(SIZE_MAX, MSHARE_ALIGN_AUTO) == 0, EOVERFLOW);
 	check_refused(mshare_align(1, MSHARE_ALIGN_PUD + 1) == 0, EINVAL);
 	check_refused(mshare_align(1, -1) == 0, EINVAL);
+	check(strstr(mshare_errmsg(), "level -1") && !strstr(mshare_errmsg(), "size"));
 }
 
 static void names(void **state)

@@ -190,6 +190,29 @@ static void discard_of_a_file(void **state)
 	close(fd);
 }
 
+/* "Up to the end" means the end of this moment, not the one it had when it was opened. */
+static void discard_up_to_an_odd_end(void **state)
+{
+	const size_t odd = 2 * page_size() + 100;
+	mshare_t r;
+	int fd;
+
+	(void)state;
+	if (!backend_takes_shmem()) /* hugetlb files end with a page */
+		return;
+	fd = memory_file(odd);
+	r = mshare_from_fd(fd, NULL);
+	check(r);
+	check(mshare_flush(r, 0, odd, MSHARE_FLUSH_DISCARD) == 0);
+	check(ftruncate(fd, (off_t)(odd + page_size())) == 0);
+	check_refused(mshare_flush(r, 0, odd, MSHARE_FLUSH_DISCARD) == -1, EINVAL);
+	check(mshare_flush(r, 0, odd + page_size(), MSHARE_FLUSH_DISCARD) == 0);
+	check(mshare_flush(r, (off_t)page_size(), 0, MSHARE_FLUSH_DISCARD) == 0);
+	check_equal(region_stat(r, 0).flushes, 3);
+	region_end(r);
+	close(fd);
+}
+
 static void refusals(void **state)
 {
 	mshare_t r = region_make(REGION);
@@ -259,6 +282,7 @@ int main(void)
 		cmocka_unit_test(discard_is_seen_by_all),
 		cmocka_unit_test(discard_gives_memory_back),
 		cmocka_unit_test(discard_of_a_file),
+		cmocka_unit_test(discard_up_to_an_odd_end),
 		cmocka_unit_test(refusals),
 		cmocka_unit_test(hugetlb_pages_are_whole),
 		cmocka_unit_test(sealed),

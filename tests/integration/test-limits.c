@@ -63,6 +63,17 @@ static void no_descriptor(void *arg)
 	region_end(r);
 }
 
+/* The library's descriptors begin at 3; the caller's own stay open under a lower limit. */
+static void no_descriptor_above_the_standard_ones(void *arg)
+{
+	const int fd = *(int *)arg;
+
+	for (rlim_t most = 0; most <= 3; most++) {
+		check(setrlimit(RLIMIT_NOFILE, &(struct rlimit){ most, FEW_DESCRIPTORS }) == 0);
+		check_refused(!mshare_from_fd(fd, NULL), EMFILE);
+	}
+}
+
 static void no_descriptor_from_the_start(void *arg)
 {
 	struct mshare_caps caps = { .size = sizeof(caps) };
@@ -82,9 +93,13 @@ static void no_descriptor_from_the_start(void *arg)
 
 static void descriptors(void **state)
 {
+	int fd = memory_file(REGION);
+
 	(void)state;
 	child_run(no_descriptor, NULL);
 	child_run(no_descriptor_from_the_start, NULL);
+	child_run(no_descriptor_above_the_standard_ones, &fd);
+	close(fd);
 }
 
 static void no_address_space(void *arg)

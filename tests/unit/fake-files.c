@@ -92,8 +92,11 @@ static bool dir_exists(const char *path)
 static struct fake_file *make_in(const char *path)
 {
 	bool huge = strncmp(path, HUGE_DIR, strlen(HUGE_DIR)) == 0;
+	struct fake_file *file = new_file(huge ? FAKE_HUGE : FAKE_SHMEM, huge ? FAKE_PMD : 0);
 
-	return new_file(huge ? FAKE_HUGE : FAKE_SHMEM, huge ? FAKE_PMD : 0);
+	if (file)
+		file->in_shm = !huge;
+	return file;
 }
 
 static void give_name(struct fake_file *file, const char *path)
@@ -196,7 +199,9 @@ int sys_fstat(int fd, struct stat *st)
 	*st = (struct stat){ .st_mode = (file->kind == FAKE_PIPE ? S_IFIFO : S_IFREG) | 0600,
 			     .st_size = (off_t)file->size,
 			     .st_blksize = file->page_size ? (blksize_t)file->page_size : 4096,
-			     .st_dev = 25,
+			     .st_dev = file->in_shm		  ? 25
+				       : file->kind == FAKE_SHMEM ? 1
+								  : 30,
 			     .st_ino = 1000 + (ino_t)(file - files) };
 	return err;
 }

@@ -13,6 +13,7 @@
 enum { MAPPINGS = 128 };
 
 bool fake_cleanup_fails;
+unsigned int fake_huge_advised;
 
 static struct mapping {
 	uintptr_t start, end; /* equal: free */
@@ -158,6 +159,16 @@ static bool is_mapped(uintptr_t start, uintptr_t end)
 	return false;
 }
 
+/* As shmem_huge_global_enabled(): each mount has its own setting. */
+static bool is_huge_on_touch(uintptr_t addr)
+{
+	for (size_t i = 0; i < MAPPINGS; i++) {
+		if (mappings[i].file && mappings[i].start <= addr && addr < mappings[i].end)
+			return mappings[i].file->in_shm ? fake.shm_huge : fake.thp_fault;
+	}
+	return false;
+}
+
 int sys_madvise(void *addr, size_t len, int advice)
 {
 	int err;
@@ -174,7 +185,8 @@ int sys_madvise(void *addr, size_t len, int advice)
 		return fake.thp_collapse ? err : -EINVAL;
 	case MADV_HUGEPAGE:
 		err = fake_fault_here("advise huge", (int[]){ ENOMEM, EINVAL, 0 });
-		return fake.thp_fault || fake.thp_collapse ? err : -EINVAL;
+		fake_huge_advised += !err;
+		return fake.thp_fault || fake.shm_huge || fake.thp_collapse ? err : -EINVAL;
 	default:
 		return -EINVAL;
 	}
@@ -187,7 +199,7 @@ int sys_mincore(void *addr, size_t len, unsigned char *vec)
 
 	if (err || !is_mapped((uintptr_t)addr, (uintptr_t)addr + len))
 		return err ? err : -ENOMEM;
-	memset(vec, fake.thp_fault, len / 4096);
+	memset(vec, is_huge_on_touch((uintptr_t)addr), len / 4096);
 	vec[0] = 1;
 	return 0;
 }

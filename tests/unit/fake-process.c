@@ -10,6 +10,7 @@
 #include "flush.h"
 
 struct fake_machine fake;
+unsigned int fake_helpers_started;
 
 int sys_fail(int err)
 {
@@ -42,6 +43,8 @@ static int text_of(const char *path, char *buf, size_t size)
 		return snprintf(
 			buf, size, "tmpfs /dev/shm tmpfs rw 0 0\n%s",
 			fake.hugetlbfs ? "none /dev/hugepages hugetlbfs rw,pagesize=2M 0 0\n" : "");
+	if (strstr(path, "/resv_hugepages"))
+		return snprintf(buf, size, "0\n");
 	if (strncmp(path, pools, strlen(pools)) == 0)
 		return snprintf(buf, size, "%ld\n",
 				strstr(path, "-2048kB") ? fake.pool_pmd : fake.pool_pud);
@@ -110,6 +113,7 @@ int __wrap_posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_acti
 	if (err || !fake.host)
 		return err ? -err : ENOENT;
 	*pid = getpid();
+	fake_helpers_started++;
 	return 0;
 }
 

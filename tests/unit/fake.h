@@ -25,7 +25,8 @@
 
 /* What the machine has. All zero: Linux before huge pages, with a /dev/shm. */
 struct fake_machine {
-	bool thp_fault; /* shared memory gets huge pages when touched */
+	bool thp_fault; /* memfds get huge pages when touched */
+	bool shm_huge; /* files in /dev/shm do: mounted with huge=advise */
 	bool thp_collapse; /* MADV_COLLAPSE works */
 	bool no_populate; /* before MADV_POPULATE_* */
 	bool no_shm; /* no /dev/shm */
@@ -42,6 +43,9 @@ struct fake_machine {
 
 /* The machine this process runs on; may be changed while it runs. */
 extern struct fake_machine fake;
+
+/* What the library did that leaves no trace. */
+extern unsigned int fake_helpers_started, fake_huge_advised;
 
 /* What is in use; equal before and after means that nothing leaked. */
 struct fake_usage {
@@ -81,6 +85,7 @@ enum fake_kind { FAKE_SHMEM, FAKE_HUGE, FAKE_REGULAR, FAKE_PIPE, FAKE_PAGEMAP };
 
 struct fake_file {
 	enum fake_kind kind;
+	bool in_shm;
 	long uses; /* descriptors, mappings, name; 0: free */
 	uint64_t size;
 	uint64_t page_size; /* of hugetlb pages */

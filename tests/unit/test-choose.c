@@ -103,7 +103,7 @@ struct outcome {
 	int err;
 	enum mshare_backend backend;
 	enum mshare_pages pages;
-	bool fell_back; /* past a better backend */
+	bool fell_back; /* past a better backend, and below what was preferred */
 };
 
 static bool pool_holds(const struct wish *w, bool pud)
@@ -131,10 +131,11 @@ static enum mshare_pages hugetlb_gives(const struct wish *w)
 static enum mshare_pages gives(enum mshare_backend backend, const struct wish *w)
 {
 	bool shared = w->attr.flags & MSHARE_REQUIRE_SHARED_TABLES;
+	bool on_touch = w->named ? fake.shm_huge : fake.thp_fault;
 
 	if (backend == MSHARE_BACKEND_HUGETLB)
 		return hugetlb_gives(w);
-	if (backend == MSHARE_BACKEND_THP && !shared && (fake.thp_fault || fake.thp_collapse))
+	if (backend == MSHARE_BACKEND_THP && !shared && (on_touch || fake.thp_collapse))
 		return MSHARE_PAGES_THP;
 	return backend == MSHARE_BACKEND_PLAIN && !shared ? MSHARE_PAGES_BASE : MSHARE_PAGES_AUTO;
 }
@@ -164,8 +165,10 @@ static struct outcome expected_for(const struct wish *w)
 
 		if (!is_tried(best_first[i], w))
 			continue;
-		if (pages != MSHARE_PAGES_AUTO && pages >= w->attr.require)
+		if (pages != MSHARE_PAGES_AUTO && pages >= w->attr.require) {
+			out.fell_back &= !w->attr.prefer || pages < w->attr.prefer;
 			return (struct outcome){ 0, best_first[i], pages, out.fell_back };
+		}
 		out.fell_back = true;
 	}
 	return out;
@@ -181,7 +184,8 @@ static void check_obtained(mshare_t r, const struct outcome *expected)
 	assert_int_equal(st.page_size, expected->pages == MSHARE_PAGES_BASE  ? 4096
 				       : expected->pages == MSHARE_PAGES_PUD ? FAKE_PUD
 									     : FAKE_PMD);
-	assert_true(st.grid >= st.page_size || expected->pages == MSHARE_PAGES_BASE);
+	assert_int_equal(st.grid, expected->pages == MSHARE_PAGES_PUD ? FAKE_PUD : FAKE_PMD);
+	assert_int_equal(st.alignment, st.region_size >= FAKE_PUD ? FAKE_PUD : FAKE_PMD);
 	assert_int_equal(st.reason[0] != '\0', expected->fell_back);
 }
 
@@ -281,6 +285,13 @@ static void machine_with_thp_on_touch(void **state)
 	in_fresh_process(&(struct fake_machine){ .thp_fault = true }, try_everything, NULL);
 }
 
+static void machine_with_thp_on_touch_of_names(void **state)
+{
+	(void)state;
+	in_fresh_process(&(struct fake_machine){ .shm_huge = true, .hugetlbfs = true },
+			 try_everything, NULL);
+}
+
 /* Refused, or really shared: never a region that only claims to have what was required. */
 static void try_shared(void *arg)
 {
@@ -324,6 +335,7 @@ int main(void)
 		cmocka_unit_test(machine_without_huge_pages),
 		cmocka_unit_test(machine_with_collapse),
 		cmocka_unit_test(machine_with_thp_on_touch),
+		cmocka_unit_test(machine_with_thp_on_touch_of_names),
 		cmocka_unit_test(required_tables_are_shared),
 	};
 

@@ -35,7 +35,7 @@ static const int probe_errors[] = { EINVAL, E2BIG, EMFILE, ENFILE, ENOMEM, 0 };
 	}
 #define THP_FAULT                                                                                  \
 	{                                                                                          \
-		.backend = "thp", .thp_fault = true, .thp_collapse = true                          \
+		.backend = "thp", .thp_fault = true, .shm_huge = true, .thp_collapse = true        \
 	}
 #define HUGETLB                                                                                    \
 	{                                                                                          \
@@ -43,8 +43,8 @@ static const int probe_errors[] = { EINVAL, E2BIG, EMFILE, ENFILE, ENOMEM, 0 };
 	}
 #define EVERYTHING                                                                                 \
 	{                                                                                          \
-		.thp_fault = true, .thp_collapse = true, .host = true, .hugetlbfs = true,          \
-		.pool_pmd = 64, .pool_pud = 2                                                      \
+		.thp_fault = true, .shm_huge = true, .thp_collapse = true, .host = true,           \
+		.hugetlbfs = true, .pool_pmd = 64, .pool_pud = 2                                   \
 	}
 
 /* One region, one descriptor and one attachment are enough for every scenario. */

@@ -49,6 +49,13 @@ static void expect_locks(long announced, long present)
 		mock_expect(present, "ofd_test(7, host)");
 }
 
+/* Announced, no host there, and this is what looking for the program says. */
+static void expect_search(long found, const char *path)
+{
+	expect_locks(0, 0);
+	mock_expect(found, "access_exec(%s)", path);
+}
+
 static void announces_by_a_shared_lock(void **state)
 {
 	(void)state;
@@ -84,7 +91,7 @@ static void absent_host_is_started(void **state)
 	setenv("LD_PRELOAD_TEST_OF_OURS", "1", 1);
 	setenv("MSHARE_TEST_OF_OURS", "1", 1);
 	mock_env("MSHARE_HOST", "/opt/helper");
-	expect_locks(0, 0);
+	expect_search(0, "/opt/helper");
 	mock_expect(0, "run_apart()");
 	assert_int_equal(host_ensure(7, "pool"), 0);
 	assert_int_equal(spawned.count, 1);
@@ -123,7 +130,7 @@ static void looking_refused(void **state)
 static void no_process_to_start_it(void **state)
 {
 	(void)state;
-	expect_locks(0, 0);
+	expect_search(0, MSHARE_HOST_PATH);
 	mock_expect(-EAGAIN, "run_apart()");
 	assert_int_equal(host_ensure(7, "pool"), -EAGAIN);
 	assert_int_equal(spawned.count, 0);
@@ -136,12 +143,27 @@ static void helper_that_cannot_be_executed(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
 		spawned.result = errors[i];
-		expect_locks(0, 0);
+		expect_search(0, MSHARE_HOST_PATH);
 		mock_expect(0, "run_apart()");
 		assert_int_equal(host_ensure(7, "pool"), -errors[i]);
 		mock_verify();
 	}
 	assert_int_equal(spawned.count, ARRAY_SIZE(errors));
+}
+
+/* The caller is announced all the same, for a helper that another process starts. No process is
+ * made for what cannot work. */
+static void missing_helper_costs_no_process(void **state)
+{
+	static const int errors[] = { -ENOENT, -EACCES, -ENOTDIR };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
+		expect_search(errors[i], MSHARE_HOST_PATH);
+		assert_int_equal(host_ensure(7, "pool"), errors[i]);
+		mock_verify();
+	}
+	assert_int_equal(spawned.count, 0);
 }
 
 static void path_of_the_helper(void **state)
@@ -159,10 +181,15 @@ static void path_of_the_helper(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(announces_by_a_shared_lock), TEST(looks_at_the_host_lock),
-		TEST(present_host_is_enough),	  TEST(absent_host_is_started),
-		TEST(announcing_refused),	  TEST(looking_refused),
-		TEST(no_process_to_start_it),	  TEST(helper_that_cannot_be_executed),
+		TEST(announces_by_a_shared_lock),
+		TEST(looks_at_the_host_lock),
+		TEST(present_host_is_enough),
+		TEST(absent_host_is_started),
+		TEST(announcing_refused),
+		TEST(looking_refused),
+		TEST(no_process_to_start_it),
+		TEST(helper_that_cannot_be_executed),
+		TEST(missing_helper_costs_no_process),
 		TEST(path_of_the_helper),
 	};
 

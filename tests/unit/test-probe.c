@@ -28,6 +28,7 @@ static const struct row rows[] = {
 	  { .no_uring = true },
 	  MSHARE_CAP_SHM,
 	  { EINVAL, 0, EOPNOTSUPP, ENOMEM, ENOSYS } },
+	{ "thp on touch of names", { .shm_huge = true }, ALWAYS, { EINVAL, 0, 0, ENOMEM, ENOSYS } },
 	{ "thp on touch",
 	  { .thp_fault = true },
 	  ALWAYS | MSHARE_CAP_THP_FAULT,
@@ -159,27 +160,123 @@ static void try_shortages(bool (*probe)(void), const struct fake_machine *machin
 	assert_true(faults >= 8);
 }
 
+static bool memfd_huge_on_touch(void)
+{
+	return probe_thp_fault(SHMEM_MEMFD);
+}
+
+static bool named_huge_on_touch(void)
+{
+	return probe_thp_fault(SHMEM_NAMED);
+}
+
 static void shortage_is_no_answer(void **state)
 {
-	const struct fake_machine both = { .thp_fault = true, .thp_collapse = true };
+	const struct fake_machine both = { .thp_fault = true,
+					   .shm_huge = true,
+					   .thp_collapse = true };
 
 	(void)state;
 	shared_fault = mmap(NULL, sizeof(*shared_fault), PROT_READ | PROT_WRITE,
 			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	assert_ptr_not_equal(shared_fault, MAP_FAILED);
 	try_shortages(probe_thp_collapse, &both);
-	try_shortages(probe_thp_fault, &both);
+	try_shortages(memfd_huge_on_touch, &both);
+	try_shortages(named_huge_on_touch, &both);
+}
+
+/* The reason of the thp backend, for each combination of what a touch gives. */
+static void check_thp_text(void *arg)
+{
+	const char *const *expected = arg;
+	struct mshare_caps caps = { .size = sizeof(caps) };
+
+	assert_int_equal(mshare_probe(&caps), 0);
+	for (; *expected; expected++)
+		if (!strstr(caps.backend[MSHARE_BACKEND_THP].reason, *expected))
+			fail_msg("\"%s\" is not in \"%s\"", *expected,
+				 caps.backend[MSHARE_BACKEND_THP].reason);
+}
+
+static void thp_text_tells_mounts_apart(void **state)
+{
+	const struct {
+		struct fake_machine machine;
+		const char *expected[4];
+	} cases[] = {
+		{ { .thp_fault = true, .shm_huge = true }, { "huge pages when first touched" } },
+		{ { .thp_fault = true, .thp_collapse = true, .host = true },
+		  { "without a name: huge pages when first touched; named: ", "mshare-host" } },
+		{ { .thp_fault = true, .thp_collapse = true },
+		  { "without a name: huge", "named: huge pages with MSHARE_POPULATE only" } },
+		{ { .thp_fault = true },
+		  { "without a name: huge", "remount,huge=advise /dev/shm" } },
+		{ { .shm_huge = true, .thp_collapse = true, .host = true },
+		  { "named: huge pages when first touched; without a name: ", "mshare-host" } },
+		{ { .shm_huge = true }, { "named: huge", "echo advise > " } },
+		{ { .thp_collapse = true, .host = true }, { "filled ranges", "mshare-host" } },
+		{ { 0 }, { "echo advise > " } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		in_fresh_process(&cases[i].machine, check_thp_text, (void *)cases[i].expected);
+}
+
+/* What an attached region of the thp backend does to get huge pages. */
+struct thp_case {
+	const char *name; /* NULL: a memfd */
+	bool reopened; /* by its descriptor */
+	unsigned int advised, helpers;
+};
+
+static void check_thp_attach(void *arg)
+{
+	const struct thp_case *c = arg;
+	mshare_t r = mshare_create(c->name, FAKE_PMD, NULL);
+
+	assert_non_null(r);
+	if (c->reopened)
+		r = mshare_from_fd(mshare_fd(r), NULL);
+	assert_non_null(r);
+	fake_huge_advised = 0; /* by the probe */
+	assert_ptr_not_equal(mshare_attach(r, NULL, 0, FAKE_PMD, PROT_READ | PROT_WRITE, 0),
+			     MAP_FAILED);
+	assert_int_equal(fake_huge_advised, c->advised);
+	assert_int_equal(fake_helpers_started, c->helpers);
+}
+
+/* The helper is asked exactly where touching the object does not give huge pages. */
+static void helper_where_touching_does_not_help(void **state)
+{
+	struct fake_machine m = {
+		.backend = "thp", .thp_fault = true, .thp_collapse = true, .host = true
+	};
+
+	(void)state;
+	for (int reopened = 0; reopened <= 1; reopened++) {
+		m.thp_fault = true;
+		m.shm_huge = false;
+		in_fresh_process(&m, check_thp_attach, &(struct thp_case){ NULL, reopened, 1, 0 });
+		in_fresh_process(&m, check_thp_attach, &(struct thp_case){ "/n", reopened, 0, 1 });
+		m.thp_fault = false;
+		m.shm_huge = true;
+		in_fresh_process(&m, check_thp_attach, &(struct thp_case){ NULL, reopened, 0, 1 });
+		in_fresh_process(&m, check_thp_attach, &(struct thp_case){ "/n", reopened, 1, 0 });
+	}
 }
 
 int main(void)
 {
-	struct CMUnitTest tests[ARRAY_SIZE(rows) + 2] = {
+	struct CMUnitTest tests[ARRAY_SIZE(rows) + 4] = {
+		cmocka_unit_test(thp_text_tells_mounts_apart),
+		cmocka_unit_test(helper_where_touching_does_not_help),
 		cmocka_unit_test(pools_are_read_anew),
 		cmocka_unit_test(shortage_is_no_answer),
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		tests[2 + i] = (struct CMUnitTest){ .name = rows[i].what,
+		tests[4 + i] = (struct CMUnitTest){ .name = rows[i].what,
 						    .test_func = machine,
 						    .initial_state = (void *)&rows[i] };
 	return cmocka_run_group_tests(tests, NULL, NULL);
