@@ -40,26 +40,20 @@ static struct vm_area_struct *host_vma(const struct mshim_view *view, unsigned l
 	return vma;
 }
 
-/* Whether the whole slot at addr is the promised mapping: its table maps nothing else then. */
-static bool slot_is_whole(const struct mshim_view *view, unsigned long addr)
-{
-	struct vm_area_struct *vma = host_vma(view, addr);
-
-	return vma && vma->vm_end - addr >= PMD_SIZE;
-}
-
 static bool invalidating(const struct mshim_view *view, unsigned long addr)
 {
 	return view->invalidating && addr < view->inval_end && addr + PMD_SIZE > view->inval_start;
 }
 
 /*
- * Link-around: every slot under the PMD table of the fault that the host has a table for. Host
- * mmap_lock and view->lock held, which keep the host's entries and tables: the core changes them in
- * notifier sections only, and none is in progress over the slot. vmf->pmd is in the PMD table of
- * the attached process, which its mmap_lock (or VMA lock) keeps.
+ * Link-around: every slot under the PMD table of the fault that lies in the host's VMA as a whole and
+ * that the host has a table for. Host mmap_lock and view->lock held, which keep the host's entries
+ * and tables: upper tables over a VMA stay as long as it does, and the core changes the entries in
+ * notifier sections only, of which none is in progress over the slot. vmf->pmd is in the PMD table
+ * of the attached process, which its mmap_lock keeps.
  */
-static void link_around(struct mshim_link *link, const struct vm_fault *vmf)
+static void link_around(struct mshim_link *link, const struct vm_fault *vmf,
+			const struct vm_area_struct *host)
 {
 	struct mshim_view *view = link->view;
 	unsigned long nr = (vmf->address - link->vma->vm_start) >> PMD_SHIFT;
@@ -70,11 +64,14 @@ static void link_around(struct mshim_link *link, const struct vm_fault *vmf)
 
 	for (nr -= back; nr < last; nr++, pmd++) {
 		unsigned long addr = mshim_slot_addr(view, link->first + nr);
-		pmd_t *from = mshim_pmd_lookup(view->mm, addr);
+		pmd_t *from;
 
-		if (!from || test_bit(nr, link->filled) || test_bit(nr, link->blank) ||
-		    invalidating(view, addr) || !mshim_pmd_linkable(*from) ||
-		    !slot_is_whole(view, addr))
+		if (addr < host->vm_start || addr + PMD_SIZE > host->vm_end ||
+		    test_bit(nr, link->filled) || test_bit(nr, link->blank) ||
+		    invalidating(view, addr))
+			continue;
+		from = mshim_pmd_lookup(view->mm, addr);
+		if (!from || !mshim_pmd_linkable(*from))
 			continue;
 		spin_lock(ptl);
 		if (pmd_none(*pmd))
@@ -87,7 +84,8 @@ enum outcome { DONE, AGAIN, BLANK };
 
 /* Links if nothing has been invalidated since seq was taken, on the attached side. */
 static enum outcome try_link(struct mshim_link *link, const struct vm_fault *vmf,
-			     unsigned long addr, unsigned long seq)
+			     const struct vm_area_struct *host, unsigned long addr,
+			     unsigned long seq)
 {
 	struct mshim_view *view = link->view;
 	unsigned long nr = (vmf->address - link->vma->vm_start) >> PMD_SHIFT;
@@ -99,7 +97,7 @@ static enum outcome try_link(struct mshim_link *link, const struct vm_fault *vmf
 		outcome = BLANK;
 	else if (!mmu_interval_read_retry(&link->notifier, seq) &&
 		 !invalidating(view, addr & PMD_MASK)) {
-		link_around(link, vmf);
+		link_around(link, vmf, host);
 		outcome = DONE;
 	}
 	spin_unlock(&view->lock);
@@ -130,7 +128,7 @@ static vm_fault_t fault_once(struct mshim_link *link, const struct vm_fault *vmf
 	if (vma)
 		ret = host_fault(view, vma, addr, vmf->flags);
 	if (!ret)
-		*outcome = try_link(link, vmf, addr, seq);
+		*outcome = try_link(link, vmf, vma, addr, seq);
 	mmap_read_unlock(view->mm);
 	return ret;
 }
@@ -178,36 +176,48 @@ static vm_fault_t prepare(struct vm_fault *vmf)
 	return VM_FAULT_RETRY;
 }
 
+/* A fault, or what keeps it from being served here: BLANK. */
+static vm_fault_t serve(struct vm_fault *vmf, struct mshim_link *link, enum outcome *outcome)
+{
+	vm_fault_t ret;
+
+	do {
+		*outcome = DONE;
+		ret = fault_once(link, vmf, outcome);
+		if (*outcome == AGAIN)
+			wait_for_end(link->view);
+	} while (!ret && *outcome == AGAIN && !fatal_signal_pending(current));
+	return ret ?: VM_FAULT_NOPAGE;
+}
+
 vm_fault_t mshim_fault(struct vm_fault *vmf)
 {
 	struct mshim_link *link = vmf->vma->vm_private_data;
+	enum outcome outcome;
 	vm_fault_t ret;
 
 	if (!link)
 		return VM_FAULT_SIGBUS;
 	if (!link->notified)
 		return prepare(vmf);
-	for (;;) {
-		enum outcome outcome = DONE;
-
-		ret = fault_once(link, vmf, &outcome);
-		if (ret)
-			return ret;
-		if (outcome == DONE)
-			return VM_FAULT_NOPAGE;
-		if (outcome == BLANK)
-			return prepare(vmf);
-		wait_for_end(link->view);
-		if (fatal_signal_pending(current))
-			return VM_FAULT_NOPAGE;
-	}
+	ret = serve(vmf, link, &outcome);
+	return outcome == BLANK ? prepare(vmf) : ret;
 }
 
-/* A write to a page that is mapped read-only: the host makes its own entry writable. */
+/*
+ * A write to a page that is mapped read-only: the host makes its own entry writable. The core does
+ * not take VM_FAULT_RETRY here; a slot that has become blank meanwhile is met by mshim_fault() when
+ * the access is repeated.
+ */
 vm_fault_t mshim_mkwrite(struct vm_fault *vmf)
 {
+	struct mshim_link *link = vmf->vma->vm_private_data;
+	enum outcome outcome;
+
+	if (!link || !link->notified)
+		return VM_FAULT_SIGBUS;
 	vmf->flags |= FAULT_FLAG_WRITE;
-	return mshim_fault(vmf);
+	return serve(vmf, link, &outcome);
 }
 
 /* ptrace(2) and /proc/PID/mem where get_user_pages() cannot fault: through the host's mapping. */

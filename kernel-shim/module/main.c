@@ -6,7 +6,9 @@
 #include <linux/fcntl.h>
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
+#include <linux/magic.h>
 #include <linux/module.h>
+#include <linux/shmem_fs.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -23,6 +25,13 @@ union argument {
 	struct mshare_ctl_flush flush;
 	struct mshare_ctl_wait wait;
 };
+
+/* What shmem_mmap() refuses for a writable shared mapping. */
+static bool sealed_against_writing(struct inode *inode)
+{
+	return inode->i_sb->s_magic == TMPFS_MAGIC &&
+	       (SHMEM_I(inode)->seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE));
+}
 
 /*
  * Whether who has this descriptor could mmap() the file with this protection: all that attaching
@@ -44,6 +53,8 @@ static struct file *get_backing(s32 fd, u32 prot)
 		err = -EACCES;
 	else if ((prot & MSHARE_VIEW_WRITE) && !(file->f_mode & FMODE_WRITE))
 		err = -EACCES;
+	else if ((prot & MSHARE_VIEW_WRITE) && sealed_against_writing(file_inode(file)))
+		err = -EPERM;
 	if (err) {
 		fput(file);
 		return ERR_PTR(err);

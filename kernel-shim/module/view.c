@@ -147,7 +147,8 @@ static struct mshim_view *view_alloc(const struct mshare_ctl_create *arg, struct
 	if (!view)
 		return NULL;
 	view->nr_slots = arg->len >> PMD_SHIFT;
-	view->slots = kvcalloc(view->nr_slots, sizeof(*view->slots), GFP_KERNEL_ACCOUNT);
+	view->slots = kvcalloc(view->nr_slots, sizeof(*view->slots),
+			       GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!view->slots) {
 		kfree(view);
 		return NULL;

@@ -45,6 +45,7 @@ int mshim_walkers_init(void)
 
 void mshim_walkers_exit(void)
 {
+	rcu_barrier(); /* free_retired() is in this module */
 }
 
 bool mshim_walkers_lock(struct mshim_link *link)
@@ -62,10 +63,48 @@ static void replace(struct mshim_link *link, unsigned long nr, pmd_t *pmd, bool 
 	set_pmd(pmd, __pmd(0));
 }
 
-static void wait_for_walkers(struct mshim_round *round)
+/* Tables whose last link is gone, on their way through a grace period. */
+struct retired {
+	struct rcu_head rcu;
+	unsigned int nr;
+	struct page *tables[];
+};
+
+static void free_tables(struct page **tables, unsigned int nr)
 {
-	if (round->nr_tables)
+	while (nr)
+		__free_page(tables[--nr]);
+}
+
+static void free_retired(struct rcu_head *rcu)
+{
+	struct retired *retired = container_of(rcu, struct retired, rcu);
+
+	free_tables(retired->tables, retired->nr);
+	kfree(retired);
+}
+
+/*
+ * Nobody waits for walkers, but tables do. Only where the lock of a table is an object of its own,
+ * which the core frees at once with the table, must the core wait as well.
+ */
+static void end_walks(struct mshim_round *round)
+{
+	struct retired *retired = NULL;
+
+	if (!round->nr_tables)
+		return;
+	if (!ALLOC_SPLIT_PTLOCKS)
+		retired = kmalloc(struct_size(retired, tables, round->nr_tables),
+				  GFP_ATOMIC | __GFP_NOWARN);
+	if (!retired) {
 		synchronize_rcu();
+		free_tables(round->tables, round->nr_tables);
+		return;
+	}
+	retired->nr = round->nr_tables;
+	memcpy(retired->tables, round->tables, round->nr_tables * sizeof(*round->tables));
+	call_rcu(&retired->rcu, free_retired);
 }
 
 #else
@@ -141,10 +180,12 @@ static void replace(struct mshim_link *link, unsigned long nr, pmd_t *pmd, bool 
 		round->wait_walkers = walkers_possible(link->mm);
 }
 
-static void wait_for_walkers(struct mshim_round *round)
+static void end_walks(struct mshim_round *round)
 {
 	if (round->wait_walkers)
 		synchronize_rcu_tasks();
+	while (round->nr_tables)
+		__free_page(round->tables[--round->nr_tables]);
 }
 
 #endif
@@ -235,9 +276,7 @@ void mshim_round_end(struct mshim_round *round)
 {
 	if (round->emptied)
 		mshim_tlb_flush(round);
-	wait_for_walkers(round);
-	while (round->nr_tables)
-		__free_page(round->tables[--round->nr_tables]);
+	end_walks(round);
 	if (round->have_cpus)
 		free_cpumask_var(round->cpus);
 }
