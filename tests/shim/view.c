@@ -48,6 +48,20 @@ int view_create(int device, int fd, const struct mapping *own, int prot)
 	return ioctl(device, MSHARE_CTL_CREATE, &create) < 0 ? -errno : 0;
 }
 
+/* A host is attached to nothing: what was inherited goes. */
+static void unmap_attachments(void)
+{
+	unsigned long start, end;
+	char line[512];
+	FILE *maps = fopen("/proc/self/maps", "re");
+
+	check(maps);
+	while (fgets(line, sizeof(line), maps))
+		if (strstr(line, "[mshare]") && sscanf(line, "%lx-%lx", &start, &end) == 2)
+			check(munmap((void *)start, end - start) == 0);
+	fclose(maps);
+}
+
 struct host_order {
 	struct host host;
 	host_body *body;
@@ -63,6 +77,7 @@ static void be_host(void *arg)
 	int ret;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	unmap_attachments();
 	own.at = map_plain(own.fd, own.size, order->host.prot);
 	check_equal(view_create(device, own.fd, &own, order->host.prot), 0);
 	signpost_raise(&order->ready);
