@@ -72,6 +72,8 @@ static void describe(struct region *r, const struct region_request *req, uint64_
 	r->page_size = page_size;
 	r->pages = page_size >= page_sizes()->pud ? MSHARE_PAGES_PUD : MSHARE_PAGES_PMD;
 	r->alignment = alignment > page_size ? alignment : page_size;
+	r->share_unit = page_sizes()->pud;
+	r->map_unit = page_size;
 }
 
 static int create_with(struct region *r, const struct region_request *req, uint64_t page_size)

@@ -1,39 +1,195 @@
 /* SPDX-License-Identifier: MIT */
-/* Page tables shared by the kernel module. This release has no module yet: every question is
- * answered with ENOSYS. */
+/*
+ * Page tables shared by the kernel module: processes map a *view* of the file, whose tables are those of a host process. The
+ * first attachment starts the host. Where none can be had, an attachment is an ordinary mapping of the same file, and
+ * mshare_stat() tells.
+ */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
 
+#include "align.h"
+#include "backing.h"
+#include "ctl.h"
+#include "host.h"
 #include "log.h"
-#include "region.h"
+#include "mshare/abi.h"
 
-#define NOT_HERE "not on this kernel: libmshare 0.1 has no kernel module"
+/* What keeps this kernel from sharing tables: 0 or -errno. */
+static int why_not(void)
+{
+	struct mshare_ctl_query query = { .size = sizeof(query), .fd = -1 };
+	cleanup_fd int device = ctl_open();
+
+	if (device < 0)
+		return device;
+	return mshare_ctl(device, MSHARE_CTL_QUERY, &query);
+}
+
+static const char *sentence(int err)
+{
+	if (err == -ENOSYS)
+		return "not on this kernel: the mshare module is not loaded: modprobe mshare";
+	if (err == -EACCES || err == -EPERM)
+		return "no right to open /dev/mshare";
+	return "the mshare module does not answer";
+}
 
 static void shim_probe(struct mshare_backend_caps *caps)
 {
-	caps->page_size = 0;
-	caps->error = ENOSYS;
-	snprintf(caps->reason, sizeof(caps->reason), "%s", NOT_HERE);
+	int err = why_not();
+
+	caps->error = -err;
+	caps->page_size = err ? 0 : page_sizes()->base;
+	snprintf(caps->reason, sizeof(caps->reason), "%s",
+		 err ? sentence(err) : "one set of page tables for all processes");
 }
 
 static int shim_accepts(const struct region_request *req)
 {
-	(void)req;
-	return fail(-EOPNOTSUPP, "shim: %s", NOT_HERE);
+	int err = backend_check(&backend_shim, MSHARE_PAGES_BASE, req);
+
+	if (err)
+		return err;
+	err = why_not();
+	return err ? fail(-EOPNOTSUPP, "shim: %s", sentence(err)) : 0;
+}
+
+static void describe(struct region *r, const struct region_request *req)
+{
+	const struct page_sizes *sizes = page_sizes();
+	uint64_t alignment = align_for(sizes, r->size, (int)req->attr.align);
+
+	r->page_size = sizes->base;
+	r->pages = MSHARE_PAGES_BASE;
+	r->alignment = alignment > sizes->pmd ? alignment : sizes->pmd;
+	r->map_unit = sizes->pmd;
+	r->share_unit = sizes->pmd;
 }
 
 static int shim_create(struct region *r, const struct region_request *req)
 {
-	(void)r;
-	return shim_accepts(req);
+	int err = backing_create_shmem(r, req);
+
+	if (!err)
+		describe(r, req);
+	return err;
+}
+
+static int shim_adopt(struct region *r, const struct region_request *req)
+{
+	if (r->kind == REGION_HUGETLB)
+		return fail(-EOPNOTSUPP, "shim: the object consists of hugetlb pages");
+	describe(r, req);
+	return 0;
+}
+
+static uint32_t view_prot(int prot)
+{
+	return prot & PROT_WRITE ? MSHARE_VIEW_READ | MSHARE_VIEW_WRITE : MSHARE_VIEW_READ;
+}
+
+static int attach_view(const struct region *r, int prot)
+{
+	struct mshare_ctl_attach attach = {
+		.size = sizeof(attach),
+		.fd = r->fd,
+		.prot = view_prot(prot),
+	};
+	cleanup_fd int device = ctl_open();
+
+	return device < 0 ? device : mshare_ctl(device, MSHARE_CTL_ATTACH, &attach);
+}
+
+/* The view, and a host for it if there is none. */
+static int view_of(const struct region *r, int prot)
+{
+	int fd = attach_view(r, prot);
+
+	if (fd != -ENOENT)
+		return fd;
+	fd = host_start_tables(r->fd, r->name[0] ? r->name : "(unnamed)");
+	return fd < 0 ? fd : attach_view(r, prot);
+}
+
+/* Nobody touches what is mapped without any right, so there is nothing to share. */
+static int shim_mapping_fd(struct region *r, int prot)
+{
+	int fd = prot == PROT_NONE ? r->fd : view_of(r, prot);
+
+	if (fd >= 0) {
+		atomic_store(&r->degraded, 0);
+		return fd;
+	}
+	if (r->require_shared)
+		return fail(-EOPNOTSUPP, "shim: no host process for the region (error %d)", -fd);
+	debug("no shared tables for this attachment: error %d", -fd);
+	atomic_store(&r->degraded, fd);
+	return r->fd;
 }
 
 static int shim_attached(struct region *r, const struct attachment *a, bool populate)
 {
 	(void)r;
-	(void)a;
-	(void)populate;
-	return fail(-EOPNOTSUPP, "shim: %s", NOT_HERE);
+	return populate ? backend_populate(a) : 0;
+}
+
+static int drop_view(struct region *r, uint32_t prot, uint64_t off, uint64_t len)
+{
+	struct mshare_ctl_flush flush = {
+		.size = sizeof(flush),
+		.fd = r->fd,
+		.prot = prot,
+		.off = off,
+		.len = len,
+	};
+	cleanup_fd int device = ctl_open();
+	int err = device < 0 ? device : mshare_ctl(device, MSHARE_CTL_FLUSH, &flush);
+
+	return err == -ENOENT ? 0 : err; /* no view, no links */
+}
+
+/* Widened to whole slots: dropping more than asked for costs a fault, dropping less would be wrong. */
+static int shim_drop_links(struct region *r, off_t off, uint64_t len)
+{
+	uint64_t start = align_down((uint64_t)off, page_sizes()->pmd);
+	uint64_t end;
+	int err = align_up((uint64_t)off + len, page_sizes()->pmd, &end);
+
+	if (!err)
+		err = drop_view(r, view_prot(PROT_READ), start, end - start);
+	if (!err && r->writable)
+		err = drop_view(r, view_prot(PROT_WRITE), start, end - start);
+	return err ? fail(err, "flush: dropping shared translations failed (error %d)", -err) : 0;
+}
+
+static void add_view(const struct region *r, int device, uint32_t prot, struct mshare_stat *st)
+{
+	struct mshare_ctl_query query = { .size = sizeof(query), .fd = r->fd, .prot = prot };
+
+	if (mshare_ctl(device, MSHARE_CTL_QUERY, &query) < 0)
+		return;
+	st->faults += query.faults;
+	st->links += query.entries;
+	st->flags |= MSHARE_STAT_F_HOST;
+}
+
+static void shim_stat(struct region *r, struct mshare_stat *st)
+{
+	cleanup_fd int device = ctl_open();
+	int degraded = atomic_load(&r->degraded);
+
+	if (degraded) {
+		st->backend = MSHARE_BACKEND_PLAIN;
+		snprintf(st->reason, sizeof(st->reason),
+			 "shim: no host process for the region (%s)", strerrordesc_np(-degraded));
+	}
+	if (device < 0)
+		return;
+	add_view(r, device, view_prot(PROT_READ), st);
+	if (r->writable)
+		add_view(r, device, view_prot(PROT_WRITE), st);
 }
 
 const struct backend_ops backend_shim = {
@@ -42,7 +198,10 @@ const struct backend_ops backend_shim = {
 	.probe = shim_probe,
 	.accepts = shim_accepts,
 	.create = shim_create,
-	.adopt = shim_create,
+	.adopt = shim_adopt,
+	.mapping_fd = shim_mapping_fd,
 	.attached = shim_attached,
+	.drop_links = shim_drop_links,
+	.stat = shim_stat,
 	.shares_tables = true,
 };

@@ -38,6 +38,15 @@ struct backend_ops {
 	/* Called once the range is mapped: advice, helper, population. A failure unmaps it. */
 	must_check int (*attached)(struct region *r, const struct attachment *a, bool populate);
 
+	/* The descriptor to map for this protection: r->fd, or one for the caller to close. NULL: r->fd. */
+	must_check int (*mapping_fd)(struct region *r, int prot);
+
+	/* Drops all shared translations of a range; NULL: there are none. */
+	must_check int (*drop_links)(struct region *r, off_t off, uint64_t len);
+
+	/* Adds what only the backend knows; may be NULL. */
+	void (*stat)(struct region *r, struct mshare_stat *st);
+
 	bool shares_tables; /* for a region at least region->alignment long; see
 			       region_shares_tables() */
 };

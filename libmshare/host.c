@@ -53,16 +53,22 @@ __attribute__((no_sanitize("address", "thread", "undefined"))) static int start_
 }
 
 /* The region becomes descriptor 3; nothing else of the application's stays open in the helper. */
-static int prepare_files(posix_spawn_file_actions_t *files, int fd)
+static int prepare_files(posix_spawn_file_actions_t *files, int fd, int status)
 {
 	int err = posix_spawn_file_actions_adddup2(files, fd, HOST_FD);
+	int last = HOST_FD;
+
+	if (!err && status >= 0) {
+		last = HOST_STATUS_FD;
+		err = posix_spawn_file_actions_adddup2(files, status, last);
+	}
 
 	if (!err)
 		err = posix_spawn_file_actions_addopen(files, 0, "/dev/null", O_RDWR, 0);
 	for (int i = 1; !err && i < HOST_FD; i++)
 		err = posix_spawn_file_actions_adddup2(files, 0, i);
 	if (!err)
-		err = posix_spawn_file_actions_addclosefrom_np(files, HOST_FD + 1);
+		err = posix_spawn_file_actions_addclosefrom_np(files, last + 1);
 	return -err;
 }
 
@@ -102,7 +108,7 @@ static char **own_environment(void)
 	return env;
 }
 
-static int start_with(struct start *s, int fd)
+static int start_with(struct start *s, int fd, int status)
 {
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attr;
@@ -113,7 +119,7 @@ static int start_with(struct start *s, int fd)
 	err = -posix_spawnattr_init(&attr);
 	if (err)
 		goto no_attr;
-	err = prepare_files(&files, fd);
+	err = prepare_files(&files, fd, status);
 	if (!err)
 		err = prepare_attr(&attr);
 	if (err)
@@ -131,19 +137,23 @@ no_attr:
 	return err;
 }
 
-static int start(int fd, const char *label)
+/* argv ends with NULL; its first is filled in. status: for HOST_STATUS_FD, or -1. */
+static int start(int fd, int status, char **argv)
 {
-	char name[] = "mshare-host";
-	char *argv[] = { name, (char *)label, NULL };
+	static char name[] = "mshare-host";
 	char **env = own_environment();
 	struct start s = { .path = host_path(), .argv = argv, .envp = env };
 	int err;
 
 	if (!env)
 		return -ENOMEM;
-	err = start_with(&s, fd);
+	argv[0] = name;
+	/* Finding out by starting it would cost a process. */
+	err = sys_access_exec(host_path());
+	if (!err)
+		err = start_with(&s, fd, status);
 	free(env);
-	debug("start of %s for %s: %d", s.path, label, err);
+	debug("start of %s for %s: %d", s.path, argv[1], err);
 	return err;
 }
 
@@ -155,7 +165,39 @@ int host_ensure(int fd, const char *label)
 		err = host_present(fd);
 	if (err)
 		return err < 0 ? err : 0;
-	/* Finding out by starting it would cost a process. */
-	err = sys_access_exec(host_path());
-	return err ? err : start(fd, label);
+	return start(fd, -1, (char *[]){ NULL, (char *)label, NULL });
+}
+
+/* How long a host may take to appear; it only maps and registers. */
+#define TABLES_TIMEOUT_MS 10000
+
+static int read_status(int fd)
+{
+	char status;
+	int got = sys_read_byte(fd, &status, TABLES_TIMEOUT_MS);
+
+	if (got == 0)
+		return -EPIPE; /* it died */
+	return got < 0 ? got : -(unsigned char)status;
+}
+
+int host_start_tables(int fd, const char *label)
+{
+	char *argv[] = { NULL, (char *)HOST_TABLES, (char *)label, NULL };
+	int ends[2];
+	int status;
+	int err = sys_pipe(ends);
+
+	if (err)
+		return err;
+	/* Above the numbers it is copied to: neither copy may overwrite the other's source. */
+	status = sys_dup_above(ends[1], HOST_STATUS_FD + 1);
+	sys_close(ends[1]);
+	err = status < 0 ? status : start(fd, status, argv);
+	if (status >= 0)
+		sys_close(status);
+	if (!err)
+		err = read_status(ends[0]);
+	sys_close(ends[0]);
+	return err;
 }

@@ -23,6 +23,12 @@
 /* The descriptor on which the helper is given the backing object. */
 #define HOST_FD 3
 
+/* ... and, as host of page tables, the pipe on which it answers: a byte, 0 or an errno. */
+#define HOST_STATUS_FD 4
+
+/* Its first argument as host of page tables; the label is the second then. */
+#define HOST_TABLES "tables"
+
 /* Path of the helper: MSHARE_HOST in the environment (not for set-user-ID programs), else the
  * installed one. */
 const char *host_path(void);
@@ -40,5 +46,11 @@ must_check int host_present(int fd);
  * before it serves, or -errno (-ENOENT, -EACCES: no such helper). label: shown by ps(1).
  */
 must_check int host_ensure(int fd, const char *label);
+
+/*
+ * Starts a process that hosts the page tables of the object for the kernel module, and waits until it does, or another one
+ * was faster. 0, or -errno: it could not be started, or why it cannot host.
+ */
+must_check int host_start_tables(int fd, const char *label);
 
 #endif

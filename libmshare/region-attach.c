@@ -62,11 +62,6 @@ static int check_range(const struct region *r, off_t off, uint64_t len)
 	return 0;
 }
 
-static uint64_t mapping_unit(const struct region *r)
-{
-	return r->kind == REGION_HUGETLB ? r->page_size : page_sizes()->base;
-}
-
 static int place_error(const struct region *r, const struct place_request *place, int err)
 {
 	char text[SIZE_TEXT];
@@ -122,19 +117,31 @@ static int place_hinted(const struct region *r, const struct attach_request *req
 	return err ? place_error(r, place, err) : 0;
 }
 
-static int map(struct region *r, const struct attach_request *req, struct attachment *a)
+static int place(struct region *r, const struct attach_request *req, int fd, struct attachment *a)
 {
-	const struct place_request place = {
+	const struct place_request request = {
 		.len = a->len,
 		.align = r->alignment,
 		.prot = req->prot,
-		.fd = r->fd,
+		.fd = fd,
 		.off = req->off,
 	};
-	bool exact = req->flags & (MSHARE_FIXED | MSHARE_SAME_ADDR);
-	int err = exact ? place_exact(r, req, &place, &a->addr)
-			: place_hinted(r, req, &place, &a->addr);
 
+	if (req->flags & (MSHARE_FIXED | MSHARE_SAME_ADDR))
+		return place_exact(r, req, &request, &a->addr);
+	return place_hinted(r, req, &request, &a->addr);
+}
+
+static int map(struct region *r, const struct attach_request *req, struct attachment *a)
+{
+	int fd = r->ops->mapping_fd ? r->ops->mapping_fd(r, req->prot) : r->fd;
+	int err;
+
+	if (fd < 0)
+		return fd;
+	err = place(r, req, fd, a);
+	if (fd != r->fd)
+		sys_close(fd);
 	if (err)
 		return err;
 	err = r->ops->attached(r, a, req->flags & MSHARE_POPULATE);
@@ -157,7 +164,7 @@ int region_attach(struct region *r, const struct attach_request *req, void **out
 		err = check_range(r, req->off, req->len);
 	if (err)
 		return err;
-	err = align_up(req->len, mapping_unit(r), &len);
+	err = align_up(req->len, r->map_unit, &len);
 	if (err)
 		return fail(err, "attach: length %zu is too large", req->len);
 	a = calloc(1, sizeof(*a));
@@ -179,7 +186,7 @@ int region_detach(struct region *r, void *addr, size_t len)
 	struct attachment *a = NULL;
 	int err;
 
-	if (!align_up(len, mapping_unit(r), &whole))
+	if (!align_up(len, r->map_unit, &whole))
 		a = attachment_take(r, addr, whole);
 	if (!a)
 		return fail(-EINVAL,

@@ -85,6 +85,8 @@ static int flush_by_flag(struct region *r, const struct range *range, unsigned i
 	case MSHARE_FLUSH_DISCARD:
 		return discard(r, range);
 	case MSHARE_FLUSH_TLB:
+		if (r->ops->drop_links)
+			return r->ops->drop_links(r, range->off, range->len);
 		return fail(-EOPNOTSUPP, "flush: the %s backend has no shared translations to drop",
 			    r->ops->name);
 	default:

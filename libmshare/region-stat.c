@@ -59,6 +59,8 @@ static void stat_region(struct region *r, struct mshare_stat *st)
 			 strerrordesc_np(-host_error));
 	else
 		memcpy(st->reason, r->reason, sizeof(st->reason));
+	if (r->ops->stat)
+		r->ops->stat(r, st);
 	state_lock();
 	st->flushes = r->flushes;
 	state_unlock();
@@ -68,9 +70,7 @@ static void stat_region(struct region *r, struct mshare_stat *st)
 static void stat_truncation(const struct region *r, const struct attachment *list, long count,
 			    struct mshare_stat *st)
 {
-	uint64_t unit = r->kind == REGION_HUGETLB ? r->page_size : sys_page_size();
-
-	if (st->region_size < r->size || st->region_size + unit <= furthest(list, count))
+	if (st->region_size < r->size || st->region_size + r->map_unit <= furthest(list, count))
 		st->flags |= MSHARE_STAT_F_TRUNCATED;
 }
 

@@ -52,6 +52,8 @@ static void describe(struct region *r, const struct backend_ops *ops,
 
 	r->ops = ops;
 	r->grid = r->page_size > pmd ? r->page_size : pmd;
+	if (!r->map_unit)
+		r->map_unit = r->kind == REGION_HUGETLB ? r->page_size : page_sizes()->base;
 	r->require_shared = req->attr.flags & MSHARE_REQUIRE_SHARED_TABLES;
 	/* Who got the pages asked for by name misses nothing. */
 	if (req->attr.prefer && r->pages >= req->attr.prefer)
@@ -152,7 +154,6 @@ int region_size_now(const struct region *r, uint64_t *size)
 
 bool region_shares_tables(const struct region *r)
 {
-	uint64_t pud = page_sizes()->pud;
-
-	return r->ops->shares_tables && r->size >= pud && r->alignment >= pud;
+	return r->share_unit && r->size >= r->share_unit && r->alignment >= r->share_unit &&
+	       !atomic_load(&r->degraded);
 }

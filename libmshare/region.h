@@ -52,6 +52,8 @@ struct region {
 	uint64_t grid; /* of offsets and addresses given by the caller */
 	enum mshare_pages pages;
 	const struct backend_ops *ops;
+	uint64_t map_unit; /* lengths of mappings are multiples of this */
+	uint64_t share_unit; /* tables are shared for whole, aligned ranges of this; 0: never */
 	bool require_shared;
 	bool huge_on_touch; /* thp: the object's mount gives huge pages when touched */
 	char reason[sizeof(
@@ -62,6 +64,7 @@ struct region {
 	uint64_t flushes; /* state_lock */
 	atomic_bool uring_used; /* the last flush */
 	atomic_llong host_asked_at; /* sys_seconds() of the last host_ensure(); 0: never */
+	atomic_int degraded; /* shim: why the last attachment is a plain one, -errno; or 0 */
 	atomic_int host_error; /* why there is no helper, -errno; or 0 */
 };
 

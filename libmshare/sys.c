@@ -10,6 +10,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/statfs.h>
@@ -60,6 +62,11 @@ int sys_memfd_create(const char *name, unsigned int flags)
 
 /* Never one of the standard descriptors, which programs close and expect to get back. -EINVAL is
  * what the kernel says when RLIMIT_NOFILE allows no higher ones. */
+int sys_dup_above(int fd, int lowest)
+{
+	return (int)RETRY(fcntl(fd, F_DUPFD_CLOEXEC, lowest));
+}
+
 int sys_dup(int fd)
 {
 	int copy = (int)RETRY(fcntl(fd, F_DUPFD_CLOEXEC, 3));
@@ -160,6 +167,33 @@ int sys_seals(int fd)
 int sys_fdatasync(int fd)
 {
 	return (int)RETRY(fdatasync(fd));
+}
+
+int sys_ioctl(int fd, unsigned long command, void *argument)
+{
+	return (int)RETRY(ioctl(fd, command, argument));
+}
+
+int sys_pipe(int ends[2])
+{
+	return (int)RETRY(pipe2(ends, O_CLOEXEC));
+}
+
+int sys_write_byte(int fd, char byte)
+{
+	long written = RETRY(write(fd, &byte, 1));
+
+	return written < 0 ? (int)written : 0;
+}
+
+int sys_read_byte(int fd, char *byte, int timeout_ms)
+{
+	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+	int ready = (int)RETRY(poll(&poll_fd, 1, timeout_ms));
+
+	if (ready <= 0)
+		return ready < 0 ? ready : -ETIMEDOUT;
+	return (int)RETRY(read(fd, byte, 1));
 }
 
 ssize_t sys_read_file(const char *path, char *buf, size_t size)

@@ -21,6 +21,7 @@ void sys_set_errno(int value);
 int sys_open(const char *path, int flags, mode_t mode);
 int sys_memfd_create(const char *name, unsigned int flags);
 int sys_dup(int fd);
+int sys_dup_above(int fd, int lowest);
 int sys_close(int fd);
 int sys_fstat(int fd, struct stat *st);
 int sys_stat(const char *path, struct stat *st); /* does not follow a last symbolic link */
@@ -36,6 +37,13 @@ int sys_access_exec(const char *path);
 int sys_open_mode(int fd); /* O_RDONLY, O_RDWR or O_WRONLY */
 int sys_seals(int fd); /* F_SEAL_*; -EINVAL for files without seals */
 int sys_fdatasync(int fd);
+int sys_ioctl(int fd, unsigned long command, void *argument);
+
+/* A pipe, close-on-exec, and a byte from it: 1, 0 at its end, -ETIMEDOUT. */
+int sys_pipe(int ends[2]);
+int sys_write_byte(int fd, char byte); /* 0 or -errno */
+int sys_read_byte(int fd, char *byte, int timeout_ms);
+
 ssize_t sys_read_file(const char *path, char *buf,
 		      size_t size); /* whole, NUL-terminated; bytes read */
 ssize_t sys_pread(int fd, void *buf, size_t len, off_t off);

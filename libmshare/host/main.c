@@ -12,6 +12,7 @@
 #include "host.h"
 #include "log.h"
 #include "serve.h"
+#include "tables.h"
 
 enum exit_code {
 	EXIT_DONE = 0, /* nobody uses the region any more, or it has another host */
@@ -21,10 +22,14 @@ enum exit_code {
 
 static const char usage[] =
 	"usage: mshare-host LABEL 3<>OBJECT\n"
+	"       mshare-host tables LABEL 3<>OBJECT 4>STATUS\n"
 	"\n"
 	"Makes huge pages of the filled parts of a shared memory region and leaves when nobody uses\n"
 	"the region any more. libmshare starts it when it is needed; there is no reason to run it by\n"
 	"hand. Descriptor 3 is the region's backing object; LABEL is shown by ps(1).\n"
+	"With \"tables\" it is the process whose page tables the kernel module shares: it maps the\n"
+	"object, registers the mapping, writes a byte to descriptor 4 (0, or an errno) and stays until\n"
+	"no process is attached.\n"
 	"\n"
 	"It may be killed at any time: the region and its users are unharmed, what is filled later\n"
 	"stays in base pages until somebody starts another host.\n"
@@ -87,19 +92,30 @@ static int host_object(void)
 	return err && err != -EAGAIN ? failed("cannot serve the region", err) : EXIT_DONE;
 }
 
+static int host_tables(void)
+{
+	int err = give_up_rights();
+
+	if (!err)
+		err = tables_serve(HOST_FD, HOST_STATUS_FD);
+	return err ? failed("cannot host page tables", err) : EXIT_DONE;
+}
+
 /* The library gives us nothing but 0 to 3; started in another way we keep nothing else either. */
-static bool is_given_object(void)
+static bool is_given_object(int last)
 {
 	struct stat st;
 
-	close_range(HOST_FD + 1, ~0u, 0);
+	close_range((unsigned int)last + 1, ~0u, 0);
 	return sys_fstat(HOST_FD, &st) == 0 && S_ISREG(st.st_mode);
 }
 
 /* A region may have any name: given one, the label is never an option. */
 int main(int argc, char **argv)
 {
-	if (argc == 2 && is_given_object())
+	if (argc == 3 && strcmp(argv[1], HOST_TABLES) == 0 && is_given_object(HOST_STATUS_FD))
+		return host_tables();
+	if (argc == 2 && is_given_object(HOST_FD))
 		return host_object();
 	if (argc == 2 && strcmp(argv[1], "--help") == 0) {
 		fputs(usage, stdout);

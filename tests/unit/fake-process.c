@@ -66,6 +66,42 @@ int sys_access_exec(const char *path)
 	return err ? err : fake.host ? 0 : -ENOENT;
 }
 
+/* The model's kernel has no module, so nothing of this is reached. */
+int sys_ioctl(int fd, unsigned long command, void *argument)
+{
+	(void)fd;
+	(void)command;
+	(void)argument;
+	return -ENOTTY;
+}
+
+int sys_dup_above(int fd, int lowest)
+{
+	(void)lowest;
+	return sys_dup(fd);
+}
+
+int sys_pipe(int ends[2])
+{
+	(void)ends;
+	return -EMFILE;
+}
+
+int sys_read_byte(int fd, char *byte, int timeout_ms)
+{
+	(void)fd;
+	(void)byte;
+	(void)timeout_ms;
+	return 0;
+}
+
+int sys_write_byte(int fd, char byte)
+{
+	(void)fd;
+	(void)byte;
+	return -EPIPE;
+}
+
 uint64_t sys_page_size(void)
 {
 	return 4096;

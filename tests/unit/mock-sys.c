@@ -196,6 +196,33 @@ int sys_dup(int fd)
 	return (int)called(NO_OUT, "dup(%d)", fd);
 }
 
+int sys_dup_above(int fd, int lowest)
+{
+	return (int)called(NO_OUT, "dup_above(%d, %d)", fd, lowest);
+}
+
+int sys_ioctl(int fd, unsigned long command, void *argument)
+{
+	(void)argument;
+	return (int)called(NO_OUT, "ioctl(%d, 0x%lx)", fd, command);
+}
+
+int sys_pipe(int ends[2])
+{
+	return (int)called((struct out){ ends, 2 * sizeof(ends[0]) }, "pipe()");
+}
+
+int sys_read_byte(int fd, char *byte, int timeout_ms)
+{
+	(void)timeout_ms;
+	return (int)called((struct out){ byte, 1 }, "read_byte(%d)", fd);
+}
+
+int sys_write_byte(int fd, char byte)
+{
+	return (int)called(NO_OUT, "write_byte(%d, %d)", fd, byte);
+}
+
 int sys_close(int fd)
 {
 	return (int)called(NO_OUT, "close(%d)", fd);

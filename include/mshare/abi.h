@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note OR MIT */
+/*
+ * The interface between libmshare and the mshare kernel module: one entry, few operations, in the
+ * manner of prctl(2). Today they travel as ioctl(2) on /dev/mshare, one command an operation.
+ *
+ * Rules. Every operation passes a struct whose first field is its size as the caller knows it. A
+ * size below the first released one is EINVAL, non-zero bytes beyond what the kernel knows are
+ * E2BIG, bytes the caller does not have read as zero. Unknown flags and non-zero reserved fields
+ * are EINVAL, pointers that cannot be read or written EFAULT. There is no version number: what can
+ * be done is in the feature mask of MSHARE_CTL_QUERY, and new meaning gets a new operation. 64-bit
+ * callers only: others get ENOTTY.
+ *
+ * Words. The *host* of a backing file is the process whose page tables are shared: it maps the file
+ * with mmap(2) and registers that range. A *view* is what it registered: (file, protection, host
+ * user) -> range of its address space. A *link* is one attached mapping of a view in some process.
+ * A *slot* is what one link step covers: a PMD entry, 2 MiB on x86-64.
+ */
+#ifndef _MSHARE_ABI_H
+#define _MSHARE_ABI_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+/* Protection of a view. */
+#define MSHARE_VIEW_READ (1u << 0)
+#define MSHARE_VIEW_WRITE (1u << 1)
+
+/* mshare_ctl_query.features */
+#define MSHARE_FEATURE_PTE_TABLES (1ull << 0) /* PTE tables are shared */
+#define MSHARE_FEATURE_READ_VIEWS (1ull << 1) /* read-only views with tables of their own */
+
+/*
+ * MSHARE_CTL_QUERY - what this kernel does, and the state of the view of a file
+ *
+ * fd -1 asks for the features and the slot size only. Else the statistics are of the view that this
+ * caller would attach to.
+ *   EBADF   fd is not an open descriptor of a regular file
+ *   EACCES  fd is not open for reading, or for writing where prot has MSHARE_VIEW_WRITE
+ *   ENOENT  nobody this caller trusts hosts the file with this protection
+ */
+struct mshare_ctl_query {
+	__u32 size;
+	__u32 flags; /* must be 0 */
+	__s32 fd; /* in: the backing file, or -1 */
+	__u32 prot; /* in: MSHARE_VIEW_* */
+	__u64 features; /* out: MSHARE_FEATURE_* */
+	__u64 slot_size; /* out: bytes */
+	__u64 links; /* out: attached mappings now */
+	__u64 tables; /* out: tables shared now, each kept once */
+	__u64 entries; /* out: entries that point to them, in all processes */
+	__u64 faults; /* out: faults of attached processes served so far */
+	__u64 invalidations; /* out: invalidations that met a linked slot */
+	__u64 flushes; /* out: IPI rounds sent for them */
+};
+
+/*
+ * MSHARE_CTL_CREATE - makes the caller's address space the host of a range
+ *
+ * [addr, addr + len) is one shared mapping of fd with this protection; both, and the file offset
+ * behind addr, are multiples of the slot size. The view takes no new attachments once the device
+ * descriptor it was made through is closed; who is attached then stays attached.
+ *   EINVAL  not such a mapping, off the grid, hugetlb or device memory, or userfaultfd watches it
+ *   EEXIST  the file has a host with this protection and the same user already
+ *   EBUSY   the caller is attached to a region itself
+ *   EUSERS  the user hosts as many views as the module parameter views_per_user allows
+ *   EBADF, EACCES as for QUERY; EINTR; ENOMEM
+ */
+struct mshare_ctl_create {
+	__u32 size;
+	__u32 flags; /* must be 0 */
+	__s32 fd;
+	__u32 prot; /* MSHARE_VIEW_READ, or with MSHARE_VIEW_WRITE */
+	__u64 addr;
+	__u64 len;
+};
+
+/*
+ * MSHARE_CTL_ATTACH - a descriptor of the view, to be mapped with mmap(2); close-on-exec
+ *
+ * mmap(2) of it wants MAP_SHARED; an address, offset and length that are multiples of the slot
+ * size; a range inside the view; and no more than the view's protection. The offset is that of the
+ * backing file. The mapping stays one piece: mprotect(2) is EACCES, mremap(2) and everything that
+ * would split it EINVAL. Nothing is granted that mmap(2) of fd would not grant.
+ *   ENOENT  nobody this caller trusts (its own user, the file's owner, root) hosts the file
+ *   EPERM   MSHARE_VIEW_WRITE on a file sealed against writing
+ *   EBUSY   from mmap(2): the caller hosts a view itself
+ *   EUSERS  from mmap(2): the view has as many links as links_per_view allows
+ *   EBADF, EACCES as for QUERY; EMFILE, ENFILE, ENOMEM
+ */
+struct mshare_ctl_attach {
+	__u32 size;
+	__u32 flags; /* must be 0 */
+	__s32 fd;
+	__u32 prot;
+};
+
+/*
+ * MSHARE_CTL_DETACH - unmaps one attached mapping, whole
+ *   EINVAL  [addr, addr + len) is not exactly one attached mapping of the caller
+ */
+struct mshare_ctl_detach {
+	__u32 size;
+	__u32 flags; /* must be 0 */
+	__u64 addr;
+	__u64 len;
+};
+
+/*
+ * MSHARE_CTL_FLUSH - drops all links of a range of the view, and every translation made by them
+ *
+ * off is of the file. Processes link again as they touch it.
+ *   EINVAL  off or len is not a multiple of the slot size
+ *   ENOENT, EBADF, EACCES as for QUERY
+ */
+struct mshare_ctl_flush {
+	__u32 size;
+	__u32 flags; /* must be 0 */
+	__s32 fd;
+	__u32 prot;
+	__u64 off;
+	__u64 len;
+};
+
+/*
+ * MSHARE_CTL_WAIT - for a host: sleeps until no view made through this device descriptor has a
+ * link or an attach descriptor, and none has come for linger_ms
+ *   EINTR   a signal
+ *   EINVAL  no view was made through this descriptor
+ */
+struct mshare_ctl_wait {
+	__u32 size;
+	__u32 flags; /* must be 0 */
+	__u32 linger_ms;
+	__u32 reserved; /* must be 0 */
+};
+
+#define MSHARE_CTL_MAGIC 0xB7
+#define MSHARE_CTL_QUERY _IOWR(MSHARE_CTL_MAGIC, 0, struct mshare_ctl_query)
+#define MSHARE_CTL_CREATE _IOW(MSHARE_CTL_MAGIC, 1, struct mshare_ctl_create)
+#define MSHARE_CTL_ATTACH _IOW(MSHARE_CTL_MAGIC, 2, struct mshare_ctl_attach)
+#define MSHARE_CTL_DETACH _IOW(MSHARE_CTL_MAGIC, 3, struct mshare_ctl_detach)
+#define MSHARE_CTL_FLUSH _IOW(MSHARE_CTL_MAGIC, 4, struct mshare_ctl_flush)
+#define MSHARE_CTL_WAIT _IOW(MSHARE_CTL_MAGIC, 5, struct mshare_ctl_wait)
+
+#endif

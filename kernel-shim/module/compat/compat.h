@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Force-included. Gives every kernel the names the code uses, which are those of the newest one.
+ * What a kernel has is found out by compiling (Kbuild), never from its version.
+ */
+#ifndef _MSHIM_COMPAT_H
+#define _MSHIM_COMPAT_H
+
+#include <linux/mm.h>
+#include <linux/mmap_lock.h>
+
+#ifndef MSHIM_HAVE_VM_FLAGS_SET
+static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
+{
+	vma->vm_flags |= flags;
+}
+
+static inline void vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
+{
+	vma->vm_flags &= ~flags;
+}
+#endif
+
+/* vm_operations_struct.get_policy has a third parameter since 6.7. */
+#ifdef MSHIM_HAVE_POLICY_ILX
+#define MSHIM_GET_POLICY_ILX , pgoff_t *ilx
+#else
+#define MSHIM_GET_POLICY_ILX
+#endif
+
+static inline void mshim_zap_vma(struct vm_area_struct *vma, unsigned long start,
+				 unsigned long size)
+{
+#ifdef MSHIM_HAVE_ZAP_PAGE_RANGE
+	zap_page_range(vma, start, size);
+#else
+	zap_page_range_single(vma, start, size, NULL);
+#endif
+}
+
+static inline long mshim_get_page(struct mm_struct *mm, unsigned long addr, bool write,
+				  struct page **page)
+{
+	unsigned int flags = write ? FOLL_WRITE : 0;
+
+#ifdef MSHIM_HAVE_GUP_WITHOUT_VMAS
+	return get_user_pages_remote(mm, addr, 1, flags, page, NULL);
+#else
+	return get_user_pages_remote(mm, addr, 1, flags, page, NULL, NULL);
+#endif
+}
+
+/* The mmap_lock of a host, inside that of an attached process: see the lock order in mshim.h. */
+static inline int mshim_mmap_read_lock_nested(struct mm_struct *mm)
+{
+	return down_read_killable_nested(&mm->mmap_lock, SINGLE_DEPTH_NESTING);
+}
+
+#endif

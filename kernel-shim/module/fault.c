@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* A fault of an attached process: let the host have the page, then point to the host's table. */
+#include <linux/delay.h>
+#include <linux/highmem.h>
+#include <linux/hugetlb.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/userfaultfd_k.h>
+
+#include "mshim.h"
+
+/* How long one wait for the end of an invalidation takes at most, jiffies. */
+#define WAIT_STEP (HZ / 10)
+
+static unsigned long host_addr(const struct mshim_view *view, pgoff_t pgoff)
+{
+	return view->start + ((pgoff - view->pgoff) << PAGE_SHIFT);
+}
+
+/*
+ * The host's VMA over addr, if the host still maps there what the view promises. It is the host's
+ * own process and may remap what it likes: it then only gets those who trust it a SIGBUS. Host
+ * mmap_lock held.
+ */
+static struct vm_area_struct *host_vma(const struct mshim_view *view, unsigned long addr)
+{
+	struct vm_area_struct *vma = find_vma(view->mm, addr);
+
+	if (!vma || vma->vm_start > addr || !vma->vm_file || is_vm_hugetlb_page(vma) ||
+	    file_inode(vma->vm_file) != file_inode(view->backing))
+		return NULL;
+	if (!(vma->vm_flags & VM_SHARED) || !(vma->vm_flags & VM_READ) ||
+	    (vma->vm_flags & (VM_IO | VM_PFNMAP)) || userfaultfd_armed(vma))
+		return NULL;
+	if (!!(vma->vm_flags & VM_WRITE) != view->writable)
+		return NULL;
+	if (vma->vm_pgoff + ((addr - vma->vm_start) >> PAGE_SHIFT) !=
+	    view->pgoff + ((addr - view->start) >> PAGE_SHIFT))
+		return NULL;
+	return vma;
+}
+
+static bool invalidating(const struct mshim_view *view, unsigned long addr)
+{
+	return view->invalidating && addr < view->inval_end && addr + PMD_SIZE > view->inval_start;
+}
+
+/*
+ * Link-around: every slot under the PMD table of the fault that lies in the host's VMA as a whole and
+ * that the host has a table for. Host mmap_lock and view->lock held, which keep the host's entries
+ * and tables: upper tables over a VMA stay as long as it does, and the core changes the entries in
+ * notifier sections only, of which none is in progress over the slot. vmf->pmd is in the PMD table
+ * of the attached process, which its mmap_lock keeps.
+ */
+static void link_around(struct mshim_link *link, const struct vm_fault *vmf,
+			const struct vm_area_struct *host)
+{
+	struct mshim_view *view = link->view;
+	unsigned long nr = (vmf->address - link->vma->vm_start) >> PMD_SHIFT;
+	unsigned long back = min(nr, pmd_index(vmf->address));
+	unsigned long last = min(link->nr, nr - pmd_index(vmf->address) + PTRS_PER_PMD);
+	spinlock_t *ptl = pmd_lockptr(link->mm, vmf->pmd);
+	pmd_t *pmd = vmf->pmd - back;
+
+	for (nr -= back; nr < last; nr++, pmd++) {
+		unsigned long addr = mshim_slot_addr(view, link->first + nr);
+		pmd_t *from;
+
+		if (addr < host->vm_start || addr + PMD_SIZE > host->vm_end ||
+		    test_bit(nr, link->filled) || test_bit(nr, link->blank) ||
+		    invalidating(view, addr))
+			continue;
+		from = mshim_pmd_lookup(view->mm, addr);
+		if (!from || !mshim_pmd_linkable(*from))
+			continue;
+		spin_lock(ptl);
+		if (pmd_none(*pmd))
+			mshim_slot_fill(link, nr, pmd, *from);
+		spin_unlock(ptl);
+	}
+}
+
+enum outcome { DONE, AGAIN, BLANK };
+
+/* Links if nothing has been invalidated since seq was taken, on the attached side. */
+static enum outcome try_link(struct mshim_link *link, const struct vm_fault *vmf,
+			     const struct vm_area_struct *host, unsigned long addr,
+			     unsigned long seq)
+{
+	struct mshim_view *view = link->view;
+	unsigned long nr = (vmf->address - link->vma->vm_start) >> PMD_SHIFT;
+	enum outcome outcome = AGAIN;
+
+	spin_lock(&view->lock);
+	view->faults++;
+	if (test_bit(nr, link->blank))
+		outcome = BLANK;
+	else if (!mmu_interval_read_retry(&link->notifier, seq) &&
+		 !invalidating(view, addr & PMD_MASK)) {
+		link_around(link, vmf, host);
+		outcome = DONE;
+	}
+	spin_unlock(&view->lock);
+	return outcome;
+}
+
+/* The host faults on its own behalf: its rss, its cgroup, its rmap. */
+static vm_fault_t host_fault(struct mshim_view *view, struct vm_area_struct *vma,
+			     unsigned long addr, unsigned int flags)
+{
+	flags = FAULT_FLAG_REMOTE | (flags & FAULT_FLAG_WRITE);
+	return handle_mm_fault(vma, addr, flags, NULL) & VM_FAULT_ERROR;
+}
+
+static vm_fault_t fault_once(struct mshim_link *link, const struct vm_fault *vmf,
+			     enum outcome *outcome)
+{
+	struct mshim_view *view = link->view;
+	unsigned long addr = host_addr(view, vmf->pgoff);
+	unsigned long seq = mmu_interval_read_begin(&link->notifier);
+	struct vm_area_struct *vma;
+	vm_fault_t ret = VM_FAULT_SIGBUS;
+
+	/* Inside the attached mmap_lock: a host is never attached, so the order has no cycle. */
+	if (mshim_mmap_read_lock_nested(view->mm))
+		return VM_FAULT_NOPAGE; /* killed: the fault is repeated in vain */
+	vma = READ_ONCE(view->dead) ? NULL : host_vma(view, addr);
+	if (vma)
+		ret = host_fault(view, vma, addr, vmf->flags);
+	if (!ret)
+		*outcome = try_link(link, vmf, vma, addr, seq);
+	mmap_read_unlock(view->mm);
+	return ret;
+}
+
+/* Until the invalidation that was in the way is over, or a while has passed. */
+static void wait_for_end(struct mshim_view *view)
+{
+	wait_event_killable_timeout(view->wait, !READ_ONCE(view->invalidating), WAIT_STEP);
+}
+
+static bool may_retry(const struct vm_fault *vmf)
+{
+	return (vmf->flags & FAULT_FLAG_ALLOW_RETRY) && !(vmf->flags & FAULT_FLAG_RETRY_NOWAIT);
+}
+
+/*
+ * Never under a VMA lock: without map_pages() the core takes the mmap_lock before it calls us.
+ * What needs the attached mmap_lock for writing: the first fault of a link made by fork, and
+ * turning blanks into empty slots. The lock is dropped, as VM_FAULT_RETRY promises; the VMA is
+ * looked up again, for it may be gone.
+ */
+static vm_fault_t prepare(struct vm_fault *vmf)
+{
+	struct mm_struct *mm = vmf->vma->vm_mm;
+	const struct vm_operations_struct *ops = vmf->vma->vm_ops;
+	unsigned long address = vmf->address;
+	struct mshim_link *link;
+	struct vm_area_struct *vma;
+
+	if (!may_retry(vmf))
+		return vmf->flags & FAULT_FLAG_RETRY_NOWAIT ? VM_FAULT_RETRY : VM_FAULT_OOM;
+	mmap_read_unlock(mm);
+	if (mmap_write_lock_killable(mm))
+		return VM_FAULT_RETRY;
+	vma = find_vma(mm, address);
+	if (vma && vma->vm_start <= address && vma->vm_ops == ops && vma->vm_private_data) {
+		link = vma->vm_private_data;
+		if (mshim_link_insert_notifier(link))
+			pr_debug("no notifier yet, the next fault tries again\n");
+		spin_lock(&link->view->lock);
+		mshim_blanks_remove(link);
+		spin_unlock(&link->view->lock);
+	}
+	mmap_write_unlock(mm);
+	return VM_FAULT_RETRY;
+}
+
+/* A fault, or what keeps it from being served here: BLANK. */
+static vm_fault_t serve(struct vm_fault *vmf, struct mshim_link *link, enum outcome *outcome)
+{
+	vm_fault_t ret;
+
+	do {
+		*outcome = DONE;
+		ret = fault_once(link, vmf, outcome);
+		if (*outcome == AGAIN)
+			wait_for_end(link->view);
+	} while (!ret && *outcome == AGAIN && !fatal_signal_pending(current));
+	return ret ?: VM_FAULT_NOPAGE;
+}
+
+vm_fault_t mshim_fault(struct vm_fault *vmf)
+{
+	struct mshim_link *link = vmf->vma->vm_private_data;
+	enum outcome outcome;
+	vm_fault_t ret;
+
+	if (!link)
+		return VM_FAULT_SIGBUS;
+	if (!link->notified)
+		return prepare(vmf);
+	ret = serve(vmf, link, &outcome);
+	return outcome == BLANK ? prepare(vmf) : ret;
+}
+
+/*
+ * A write to a page that is mapped read-only: the host makes its own entry writable. The core does
+ * not take VM_FAULT_RETRY here; a slot that has become blank meanwhile is met by mshim_fault() when
+ * the access is repeated.
+ */
+vm_fault_t mshim_mkwrite(struct vm_fault *vmf)
+{
+	struct mshim_link *link = vmf->vma->vm_private_data;
+	enum outcome outcome;
+
+	if (!link || !link->notified)
+		return VM_FAULT_SIGBUS;
+	vmf->flags |= FAULT_FLAG_WRITE;
+	return serve(vmf, link, &outcome);
+}
+
+/* ptrace(2) and /proc/PID/mem where get_user_pages() cannot fault: through the host's mapping. */
+int mshim_access(struct vm_area_struct *vma, unsigned long addr, void *buf, int len, int write)
+{
+	struct mshim_link *link = vma->vm_private_data;
+	unsigned int offset = offset_in_page(addr);
+	unsigned long from;
+	struct page *page;
+	long got;
+
+	if (!link || (write && !(vma->vm_flags & VM_WRITE)))
+		return -EFAULT;
+	from = host_addr(link->view, vma->vm_pgoff + ((addr - vma->vm_start) >> PAGE_SHIFT));
+	if (mshim_mmap_read_lock_nested(link->view->mm))
+		return -EINTR;
+	got = host_vma(link->view, from) ?
+		      mshim_get_page(link->view->mm, from & PAGE_MASK, write, &page) : -EFAULT;
+	mmap_read_unlock(link->view->mm);
+	if (got != 1)
+		return -EFAULT;
+	len = min_t(int, len, PAGE_SIZE - offset);
+	if (write) {
+		memcpy_to_page(page, offset, buf, len);
+		set_page_dirty_lock(page);
+	} else {
+		memcpy_from_page(buf, page, offset, len);
+	}
+	put_page(page);
+	return len;
+}

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The device /dev/mshare: one operation a command, from a table. */
+#include <linux/anon_inodes.h>
+#include <linux/compat.h>
+#include <linux/file.h>
+#include <linux/fcntl.h>
+#include <linux/fs.h>
+#include <linux/miscdevice.h>
+#include <linux/magic.h>
+#include <linux/module.h>
+#include <linux/shmem_fs.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "mshim.h"
+
+struct workqueue_struct *mshim_workqueue;
+
+union argument {
+	u32 size;
+	struct mshare_ctl_query query;
+	struct mshare_ctl_create create;
+	struct mshare_ctl_attach attach;
+	struct mshare_ctl_detach detach;
+	struct mshare_ctl_flush flush;
+	struct mshare_ctl_wait wait;
+};
+
+/* What shmem_mmap() refuses for a writable shared mapping. */
+static bool sealed_against_writing(struct inode *inode)
+{
+	return inode->i_sb->s_magic == TMPFS_MAGIC &&
+	       (SHMEM_I(inode)->seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE));
+}
+
+/*
+ * Whether who has this descriptor could mmap() the file with this protection: all that attaching
+ * grants. The file is referenced for the caller.
+ */
+static struct file *get_backing(s32 fd, u32 prot)
+{
+	struct file *file;
+	int err = 0;
+
+	if (prot != MSHARE_VIEW_READ && prot != (MSHARE_VIEW_READ | MSHARE_VIEW_WRITE))
+		return ERR_PTR(-EINVAL);
+	file = fget(fd);
+	if (!file)
+		return ERR_PTR(-EBADF);
+	if (!S_ISREG(file_inode(file)->i_mode))
+		err = -EBADF;
+	else if (!(file->f_mode & FMODE_READ))
+		err = -EACCES;
+	else if ((prot & MSHARE_VIEW_WRITE) && !(file->f_mode & FMODE_WRITE))
+		err = -EACCES;
+	else if ((prot & MSHARE_VIEW_WRITE) && sealed_against_writing(file_inode(file)))
+		err = -EPERM;
+	if (err) {
+		fput(file);
+		return ERR_PTR(err);
+	}
+	return file;
+}
+
+/* The view of a file for this caller, referenced. */
+static struct mshim_view *get_view(s32 fd, u32 prot)
+{
+	struct file *file = get_backing(fd, prot);
+	struct mshim_view *view;
+
+	if (IS_ERR(file))
+		return ERR_CAST(file);
+	view = mshim_view_find(file, prot);
+	fput(file);
+	return view ?: ERR_PTR(-ENOENT);
+}
+
+static long do_query(struct file *control, union argument *arg)
+{
+	struct mshare_ctl_query *q = &arg->query;
+	struct mshim_view *view;
+
+	q->features = MSHARE_FEATURE_PTE_TABLES | MSHARE_FEATURE_READ_VIEWS;
+	q->slot_size = PMD_SIZE;
+	if (q->fd == -1)
+		return 0;
+	view = get_view(q->fd, q->prot);
+	if (IS_ERR(view))
+		return PTR_ERR(view);
+	spin_lock(&view->lock);
+	q->links = view->nr_links;
+	q->tables = view->nr_tables;
+	q->entries = view->nr_entries;
+	q->faults = view->faults;
+	q->invalidations = view->invalidations;
+	q->flushes = view->flushes;
+	spin_unlock(&view->lock);
+	mshim_view_put(view);
+	return 0;
+}
+
+static long do_create(struct file *control, union argument *arg)
+{
+	struct file *file = get_backing(arg->create.fd, arg->create.prot);
+	long err;
+
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	err = mshim_view_create(control->private_data, &arg->create, file);
+	fput(file);
+	return err;
+}
+
+static long do_attach(struct file *control, union argument *arg)
+{
+	struct mshim_view *view = get_view(arg->attach.fd, arg->attach.prot);
+	int flags = O_CLOEXEC | (arg->attach.prot & MSHARE_VIEW_WRITE ? O_RDWR : O_RDONLY);
+	int fd;
+
+	if (IS_ERR(view))
+		return PTR_ERR(view);
+	atomic_inc(&view->users);
+	fd = anon_inode_getfd("[mshare]", &mshim_attach_fops, view, flags);
+	if (fd < 0) {
+		atomic_dec(&view->users);
+		mshim_view_put(view);
+	}
+	return fd;
+}
+
+static long do_detach(struct file *control, union argument *arg)
+{
+	return mshim_detach(arg->detach.addr, arg->detach.len);
+}
+
+static long do_flush(struct file *control, union argument *arg)
+{
+	struct mshare_ctl_flush *f = &arg->flush;
+	struct mshim_view *view;
+	u64 base, size;
+	long err = -EINVAL;
+
+	if (!f->len || !IS_ALIGNED(f->off | f->len, PMD_SIZE))
+		return -EINVAL;
+	view = get_view(f->fd, f->prot);
+	if (IS_ERR(view))
+		return PTR_ERR(view);
+	base = (u64)view->pgoff << PAGE_SHIFT;
+	size = view->end - view->start;
+	if (f->off >= base && f->off - base < size && f->len <= size - (f->off - base)) {
+		mshim_flush_view(view, view->start + (f->off - base),
+				 view->start + (f->off - base) + f->len);
+		err = 0;
+	}
+	mshim_view_put(view);
+	return err;
+}
+
+static long do_wait(struct file *control, union argument *arg)
+{
+	return mshim_control_wait(control->private_data, arg->wait.linger_ms);
+}
+
+struct operation {
+	unsigned int command;
+	size_t size;		/* of the struct, now and, so far, in the first release */
+	long (*run)(struct file *control, union argument *arg);
+};
+
+#define OPERATION(command, name) \
+	[_IOC_NR(command)] = { command, sizeof(struct mshare_ctl_##name), do_##name }
+
+static const struct operation operations[] = {
+	OPERATION(MSHARE_CTL_QUERY, query),   OPERATION(MSHARE_CTL_CREATE, create),
+	OPERATION(MSHARE_CTL_ATTACH, attach), OPERATION(MSHARE_CTL_DETACH, detach),
+	OPERATION(MSHARE_CTL_FLUSH, flush),   OPERATION(MSHARE_CTL_WAIT, wait),
+};
+
+static long run(const struct operation *op, struct file *control, void __user *user)
+{
+	union argument arg = {};
+	u32 size;
+	long ret;
+
+	if (get_user(size, (u32 __user *)user))
+		return -EFAULT;
+	if (size < op->size)
+		return -EINVAL;
+	if (size > PAGE_SIZE)
+		return -E2BIG;
+	ret = copy_struct_from_user(&arg, op->size, user, size);
+	if (ret)
+		return ret;
+	if (arg.query.flags) /* at the same place in every struct */
+		return -EINVAL;
+	ret = op->run(control, &arg);
+	arg.size = size;
+	if (ret >= 0 && (_IOC_DIR(op->command) & _IOC_READ) &&
+	    copy_to_user(user, &arg, op->size))
+		return -EFAULT;
+	return ret;
+}
+
+static long mshim_ioctl(struct file *control, unsigned int command, unsigned long user)
+{
+	unsigned int nr = _IOC_NR(command);
+
+	if (in_compat_syscall() || nr >= ARRAY_SIZE(operations) ||
+	    operations[nr].command != command)
+		return -ENOTTY;
+	return run(&operations[nr], control, (void __user *)user);
+}
+
+static int mshim_open_control(struct inode *inode, struct file *file)
+{
+	struct mshim_control *control = kzalloc(sizeof(*control), GFP_KERNEL_ACCOUNT);
+
+	if (!control)
+		return -ENOMEM;
+	INIT_LIST_HEAD(&control->views);
+	file->private_data = control;
+	return 0;
+}
+
+static int mshim_close_control(struct inode *inode, struct file *file)
+{
+	mshim_control_close(file->private_data);
+	kfree(file->private_data);
+	return 0;
+}
+
+static const struct file_operations control_fops = {
+	.owner = THIS_MODULE,
+	.open = mshim_open_control,
+	.release = mshim_close_control,
+	.unlocked_ioctl = mshim_ioctl,
+	.compat_ioctl = mshim_ioctl,
+};
+
+static struct miscdevice device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "mshare",
+	.fops = &control_fops,
+	.mode = 0666,
+};
+
+static int __init mshim_init(void)
+{
+	int err = mshim_walkers_init();
+
+	if (err)
+		return err;
+	mshim_workqueue = alloc_workqueue("mshare", WQ_UNBOUND, 0);
+	if (!mshim_workqueue) {
+		err = -ENOMEM;
+		goto walkers;
+	}
+	err = misc_register(&device);
+	if (err)
+		goto workqueue;
+	mshim_stats_init();
+	return 0;
+workqueue:
+	destroy_workqueue(mshim_workqueue);
+walkers:
+	mshim_walkers_exit();
+	return err;
+}
+
+/* Every descriptor and every VMA holds the module; what is left are views on their way out. */
+static void __exit mshim_exit(void)
+{
+	mshim_stats_exit();
+	misc_deregister(&device);
+	destroy_workqueue(mshim_workqueue);
+	mshim_walkers_exit();
+}
+
+module_init(mshim_init);
+module_exit(mshim_exit);
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("Page tables shared by processes");

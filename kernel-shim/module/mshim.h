@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * mshare: page tables shared by processes, as a module on kernels that do not know of it.
+ *
+ * The page tables of a region are those of one *host* process, which maps the backing file in the
+ * ordinary way. An attached process has a VMA of this module over the same range of the file; its
+ * PMD entries (*slots*) are made to point to the host's PTE tables, or hold the host's huge PMD
+ * entries. All rmap, rss, reclaim and migration is the host VMA's; the attached VMA is in nobody's
+ * rmap and owns no page.
+ *
+ * How a slot is filled: fault.c. How it is emptied: notifier.c, from both sides,
+ *   host side      an mmu_notifier on the host's mm. Before the core changes anything in a range of
+ *                  the host, the slots over it are emptied in every attached process, their TLBs
+ *                  are flushed by one IPI round, and the range is zapped in each attached VMA so
+ *                  that other notifiers of those processes (KVM, IOMMU, RDMA) hear of it;
+ *   attached side  a mmu_interval_notifier for each link. Before the core walks the attached
+ *                  process's tables to change them, its slots are emptied: the core must never
+ *                  account for pages that are not the attached process's.
+ * Invariant: an empty slot means that no CPU and no secondary MMU of that process holds a
+ * translation of the range made through this link.
+ *
+ * Lock order
+ *   mmap_lock of the attached mm
+ *     mmap_lock of the host mm (a host is never attached itself: links_by_mm and views_by_mm)
+ *       locks of the core taken inside faults
+ *   mshim_views_mutex
+ *   any of the core's locks under which notifiers are called (i_mmap_rwsem, anon_vma, folio lock)
+ *     view->lock
+ *       PMD lock of an attached mm
+ *
+ * What keeps things alive
+ *   view        kref: the control descriptor, each attach descriptor, each link
+ *   host mm     mm_count by the notifier's registration, as long as the view exists; mm_users by
+ *               each link, so that its tables are not torn down under an attached process, also
+ *               when the host has been killed
+ *   link        its VMA: made in mmap() and open(), freed in close(). A zap of the attached VMA by
+ *               somebody else holds it by link->zaps: the interval notifier's UNMAP and RELEASE,
+ *               which come before tables and VMA go, wait for that to be 0
+ *   PTE table   a reference on its page, taken when its first link is made (view->slots[].table),
+ *               dropped after the last is gone and no walker can see it (walkers.c)
+ *   upper page tables of an attached process: its VMA, see link
+ */
+#ifndef _MSHIM_H
+#define _MSHIM_H
+
+#include <linux/hashtable.h>
+#include <linux/kref.h>
+#include <linux/mm.h>
+#include <linux/mmu_notifier.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+#include "mshare/abi.h"
+
+/* A PTE table, or huge PMD entry, of the host that attached processes point to. */
+struct mshim_slot {
+	struct page *table;	/* referenced while links > 0; NULL for a huge entry */
+	unsigned int links;
+};
+
+struct mshim_view {
+	struct kref ref;
+	struct hlist_node by_inode;	/* mshim_views_mutex; unhashed: no new attachments */
+	struct hlist_node by_mm;	/* mshim_views_mutex */
+	struct list_head of_control;	/* mshim_views_mutex */
+	struct work_struct free_work;
+
+	/* Constant after creation. */
+	struct file *backing;		/* referenced */
+	kuid_t uid;
+	bool writable;
+	struct mm_struct *mm;
+	struct mmu_notifier notifier;
+	unsigned long start, end;	/* in the host's address space */
+	pgoff_t pgoff;			/* of start in the file */
+	unsigned long nr_slots;
+
+	atomic_t users;			/* attach descriptors and links, for MSHARE_CTL_WAIT */
+
+	spinlock_t lock;		/* everything below */
+	wait_queue_head_t wait;		/* end of invalidations and of zaps */
+	bool dead;			/* the host's mm is gone */
+	unsigned int invalidating;	/* start/end sections in progress, and their span */
+	unsigned long inval_start, inval_end;
+	struct list_head links;
+	struct list_head zap_list;	/* links that wait for their zap */
+	unsigned int zaps;		/* zaps in flight */
+	unsigned int rounds;		/* flushes in flight */
+	unsigned int nr_links;
+	unsigned long nr_tables, nr_entries;
+	u64 faults, invalidations, flushes;
+	struct mshim_slot *slots;
+};
+
+struct mshim_link {
+	struct mshim_view *view;	/* referenced, and its mm by mm_users */
+	struct vm_area_struct *vma;
+	struct mm_struct *mm;		/* vma->vm_mm */
+	unsigned long first;		/* slot of the view at vma->vm_start */
+	unsigned long nr;		/* slots */
+	struct hlist_node by_mm;	/* mshim_links_lock */
+	struct mmu_interval_notifier notifier;
+	bool notified;			/* notifier is inserted; mmap_lock for writing */
+
+	struct list_head node;		/* view->lock for the rest */
+	struct list_head zap_node;
+	unsigned long zap_first, zap_last;	/* slots of the link, while on zap_list */
+	unsigned int zaps;
+	unsigned long nr_filled, nr_blank;
+	unsigned long *filled;		/* bit a slot: it holds a host entry */
+	unsigned long *blank;		/* bit a slot: see walkers.c */
+};
+
+/* Pages and CPUs of one round of emptying slots. */
+struct mshim_round {
+	cpumask_var_t cpus;		/* not allocated: all CPUs */
+	bool have_cpus;
+	bool emptied;			/* at least one slot */
+	bool wait_walkers;		/* see walkers.c */
+	struct page *tables[64];	/* references to drop after the round */
+	unsigned int nr_tables;
+};
+
+extern struct mutex mshim_views_mutex;
+extern struct workqueue_struct *mshim_workqueue;
+
+/* view.c */
+struct mshim_control {
+	struct list_head views;		/* mshim_views_mutex */
+};
+struct seq_file;
+int mshim_view_create(struct mshim_control *control, const struct mshare_ctl_create *arg,
+		      struct file *file);
+long mshim_control_wait(struct mshim_control *control, u32 linger_ms);
+void mshim_views_show(struct seq_file *out);
+struct mshim_view *mshim_view_find(struct file *file, u32 prot);
+void mshim_view_put(struct mshim_view *view);
+void mshim_control_close(struct mshim_control *control);
+bool mshim_is_host(struct mm_struct *mm);
+
+static inline bool mshim_view_overlaps(const struct mshim_view *view, unsigned long start,
+				       unsigned long end)
+{
+	return start < view->end && end > view->start;
+}
+
+static inline unsigned long mshim_slot_addr(const struct mshim_view *view, unsigned long slot)
+{
+	return view->start + (slot << PMD_SHIFT);
+}
+
+/* link.c */
+extern const struct file_operations mshim_attach_fops;
+bool mshim_is_attached(struct mm_struct *mm);
+int mshim_link_insert_notifier(struct mshim_link *link);
+int mshim_detach(unsigned long addr, unsigned long len);
+
+static inline unsigned long mshim_link_addr(const struct mshim_link *link, unsigned long nr)
+{
+	return link->vma->vm_start + (nr << PMD_SHIFT);
+}
+
+/* fault.c */
+vm_fault_t mshim_fault(struct vm_fault *vmf);
+vm_fault_t mshim_mkwrite(struct vm_fault *vmf);
+int mshim_access(struct vm_area_struct *vma, unsigned long addr, void *buf, int len, int write);
+
+/* notifier.c */
+extern const struct mmu_notifier_ops mshim_host_ops;
+extern const struct mmu_interval_notifier_ops mshim_link_ops;
+void mshim_flush_view(struct mshim_view *view, unsigned long start, unsigned long end);
+
+/* walkers.c */
+int mshim_walkers_init(void);
+void mshim_walkers_exit(void);
+void mshim_slot_fill(struct mshim_link *link, unsigned long nr, pmd_t *pmd, pmd_t entry);
+void mshim_slot_empty(struct mshim_link *link, unsigned long nr, bool exclusive,
+		      struct mshim_round *round);
+void mshim_blanks_remove(struct mshim_link *link);
+bool mshim_walkers_lock(struct mshim_link *link);
+void mshim_walkers_unlock(struct mshim_link *link, bool locked);
+void mshim_round_begin(struct mshim_round *round);
+void mshim_round_end(struct mshim_round *round);
+
+/* arch-x86.c */
+pmd_t *mshim_pmd_lookup(struct mm_struct *mm, unsigned long addr);
+bool mshim_pmd_linkable(pmd_t pmd);
+void mshim_tlb_add(struct mshim_round *round, struct mm_struct *mm);
+void mshim_tlb_flush(struct mshim_round *round);
+
+/* stats.c */
+void mshim_stats_init(void);
+void mshim_stats_exit(void);
+
+#endif

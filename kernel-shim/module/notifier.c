@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* How a page leaves: invalidations of the host, and of attached processes. */
+#include <linux/sched/signal.h>
+
+#include "mshim.h"
+
+/*
+ * Slots of one invalidation that are emptied between two rounds: the references of a round are in
+ * a fixed array. Processes may share each, so this is also what makes one IPI serve many.
+ */
+#define SLOTS_PER_ROUND ARRAY_SIZE(((struct mshim_round *)NULL)->tables)
+
+static void queue_zap(struct mshim_link *link, unsigned long nr)
+{
+	if (list_empty(&link->zap_node)) {
+		list_add_tail(&link->zap_node, &link->view->zap_list);
+		link->zap_first = nr;
+		link->zap_last = nr;
+	}
+	link->zap_first = min(link->zap_first, nr);
+	link->zap_last = max(link->zap_last, nr);
+}
+
+/* Empties slots [first, last] of the view in one attached process. view->lock held. */
+static void empty_link(struct mshim_link *link, unsigned long first, unsigned long last, bool zap,
+		       bool exclusive, struct mshim_round *round)
+{
+	unsigned long nr;
+	bool any = false;
+
+	if (last < link->first || first >= link->first + link->nr || !link->nr_filled)
+		return;
+	first = first > link->first ? first - link->first : 0;
+	last = min(last - link->first, link->nr - 1);
+	for (nr = find_next_bit(link->filled, last + 1, first); nr <= last;
+	     nr = find_next_bit(link->filled, last + 1, nr + 1)) {
+		mshim_slot_empty(link, nr, exclusive, round);
+		if (zap)
+			queue_zap(link, nr);
+		any = true;
+	}
+	if (any)
+		mshim_tlb_add(round, link->mm);
+}
+
+static bool any_filled(const struct mshim_link *link, unsigned long first, unsigned long last)
+{
+	if (last < link->first || first >= link->first + link->nr || !link->nr_filled)
+		return false;
+	first = first > link->first ? first - link->first : 0;
+	last = min(last - link->first, link->nr - 1);
+	return find_next_bit(link->filled, last + 1, first) <= last;
+}
+
+static void empty_all(struct mshim_view *view, unsigned long first, unsigned long last,
+		      struct mshim_round *round)
+{
+	struct mshim_link *link;
+
+	lockdep_assert_held(&view->lock);
+	list_for_each_entry(link, &view->links, node) {
+		bool exclusive;
+
+		if (!any_filled(link, first, last))
+			continue;
+		exclusive = mshim_walkers_lock(link);
+		empty_link(link, first, last, true, exclusive, round);
+		mshim_walkers_unlock(link, exclusive);
+	}
+}
+
+/* One zap of an attached VMA. link->zaps keeps link, VMA and upper tables: see close_link(). */
+static void zap_link(struct mshim_link *link, unsigned long first, unsigned long last)
+{
+	unsigned long start = mshim_link_addr(link, first);
+
+	/*
+	 * The section this opens nests in the host's own. Both are of the same lockdep class, and
+	 * no cycle: the attached mm hosts nothing, so its notifiers never lead back here.
+	 */
+	lockdep_off();
+	mshim_zap_vma(link->vma, start, (last - first + 1) << PMD_SHIFT);
+	lockdep_on();
+}
+
+/*
+ * Tells the other notifiers of the attached processes. The slots are empty already, so the core
+ * finds nothing to zap. Returns when every zap that anybody has queued is done: who queued it must
+ * not go on before, whoever does it.
+ */
+static void zap_queued(struct mshim_view *view)
+{
+	struct mshim_link *link;
+	unsigned long first, last;
+
+	spin_lock(&view->lock);
+	while ((link = list_first_entry_or_null(&view->zap_list, struct mshim_link, zap_node))) {
+		list_del_init(&link->zap_node);
+		first = link->zap_first;
+		last = link->zap_last;
+		link->zaps++;
+		view->zaps++;
+		spin_unlock(&view->lock);
+		zap_link(link, first, last);
+		spin_lock(&view->lock);
+		link->zaps--;
+		view->zaps--;
+		wake_up_all(&view->wait);
+	}
+	spin_unlock(&view->lock);
+	wait_event(view->wait, !READ_ONCE(view->zaps));
+}
+
+/*
+ * A section that finds a slot empty may not go on before who emptied it has flushed: the other
+ * may still be at its IPI round.
+ */
+static void round_begin(struct mshim_view *view, struct mshim_round *round)
+{
+	mshim_round_begin(round);
+	spin_lock(&view->lock);
+	view->rounds++;
+}
+
+static void round_end(struct mshim_view *view, struct mshim_round *round)
+{
+	spin_unlock(&view->lock);
+	mshim_round_end(round);
+	spin_lock(&view->lock);
+	view->rounds--;
+	spin_unlock(&view->lock);
+	wake_up_all(&view->wait);
+}
+
+/* Empties slots [first, last] everywhere; nobody has a translation of them afterwards. */
+static void empty_slots(struct mshim_view *view, unsigned long first, unsigned long last)
+{
+	while (first <= last) {
+		unsigned long until = min(last, first + SLOTS_PER_ROUND - 1);
+		struct mshim_round round;
+
+		round_begin(view, &round);
+		empty_all(view, first, until, &round);
+		view->flushes += round.emptied;
+		round_end(view, &round);
+		first = until + 1;
+	}
+}
+
+static bool any_linked(const struct mshim_view *view, unsigned long first, unsigned long last)
+{
+	for (; first <= last; first++) {
+		if (view->slots[first].links)
+			return true;
+	}
+	return false;
+}
+
+static void section_begin(struct mshim_view *view, unsigned long start, unsigned long end)
+{
+	if (view->invalidating++ == 0) {
+		view->inval_start = start;
+		view->inval_end = end;
+	}
+	view->inval_start = min(view->inval_start, start);
+	view->inval_end = max(view->inval_end, end);
+}
+
+static void section_end(struct mshim_view *view)
+{
+	spin_lock(&view->lock);
+	view->invalidating--;
+	spin_unlock(&view->lock);
+	wake_up_all(&view->wait);
+}
+
+/* From here to the end of the section nothing in [start, end) is linked. */
+static void invalidate(struct mshim_view *view, unsigned long start, unsigned long end)
+{
+	unsigned long first = (start - view->start) >> PMD_SHIFT;
+	unsigned long last = (end - 1 - view->start) >> PMD_SHIFT;
+	bool linked;
+
+	spin_lock(&view->lock);
+	section_begin(view, start, end);
+	linked = view->nr_entries && any_linked(view, first, last);
+	view->invalidations += linked;
+	spin_unlock(&view->lock);
+	if (linked)
+		empty_slots(view, first, last);
+	/* What others have emptied must be flushed and zapped as well: see round_begin(). */
+	wait_event(view->wait, !READ_ONCE(view->rounds));
+	zap_queued(view);
+}
+
+static int host_range_start(struct mmu_notifier *notifier, const struct mmu_notifier_range *range)
+{
+	struct mshim_view *view = container_of(notifier, struct mshim_view, notifier);
+
+	/*
+	 * Only the OOM reaper may not block, and it leaves shared mappings of files alone, as the
+	 * view's is; the host may have put something else there, which has no links.
+	 */
+	if (mshim_view_overlaps(view, range->start, range->end))
+		invalidate(view, max(range->start, view->start), min(range->end, view->end));
+	return 0;
+}
+
+static void host_range_end(struct mmu_notifier *notifier, const struct mmu_notifier_range *range)
+{
+	struct mshim_view *view = container_of(notifier, struct mshim_view, notifier);
+
+	if (mshim_view_overlaps(view, range->start, range->end))
+		section_end(view);
+}
+
+/* The host's address space ends. Links keep it alive, so there are none; later ones are refused. */
+static void host_release(struct mmu_notifier *notifier, struct mm_struct *mm)
+{
+	struct mshim_view *view = container_of(notifier, struct mshim_view, notifier);
+
+	WRITE_ONCE(view->dead, true);
+	invalidate(view, view->start, view->end);
+	section_end(view);
+}
+
+const struct mmu_notifier_ops mshim_host_ops = {
+	.invalidate_range_start = host_range_start,
+	.invalidate_range_end = host_range_end,
+	.release = host_release,
+};
+
+void mshim_flush_view(struct mshim_view *view, unsigned long start, unsigned long end)
+{
+	invalidate(view, start, end);
+	section_end(view);
+}
+
+/*
+ * The core is about to free tables and VMA of an attached mapping. Nothing is filled any more (a
+ * fault needs the VMA; it is still there after a refused mremap(2), and is then filled again), and
+ * zaps by hosts, which use both, come first. They do not wait for us in turn: a zap takes no
+ * mmap_lock.
+ */
+static void close_link(struct mshim_link *link)
+{
+	struct mshim_view *view = link->view;
+
+	spin_lock(&view->lock);
+	mshim_blanks_remove(link);
+	spin_unlock(&view->lock);
+	zap_queued(view);
+	wait_event(view->wait, !READ_ONCE(link->zaps));
+}
+
+/*
+ * An invalidation of the attached process: munmap, madvise, clear_refs, exit, and the zaps above,
+ * which find nothing. Every event empties the slots: the core must not meet the host's entries.
+ */
+static bool link_invalidate(struct mmu_interval_notifier *notifier,
+			    const struct mmu_notifier_range *range, unsigned long seq)
+{
+	struct mshim_link *link = container_of(notifier, struct mshim_link, notifier);
+	struct mshim_view *view = link->view;
+	unsigned long start = link->notifier.interval_tree.start;
+	bool closes = range->event == MMU_NOTIFY_UNMAP || range->event == MMU_NOTIFY_RELEASE;
+	struct mshim_round round;
+	unsigned long first, last;
+
+	if (closes && !mmu_notifier_range_blockable(range))
+		return false;
+	/* At exit the range ends at ULONG_MAX: cut it to the link before it is rounded. */
+	first = (max(range->start, start) - start) >> PMD_SHIFT;
+	last = (min(range->end - 1, link->notifier.interval_tree.last) - start) >> PMD_SHIFT;
+	while (first <= last) {
+		unsigned long until = min(last, first + SLOTS_PER_ROUND - 1);
+
+		round_begin(view, &round);
+		mmu_interval_set_seq(notifier, seq);
+		empty_link(link, link->first + first, link->first + until, false, closes, &round);
+		round_end(view, &round);
+		first = until + 1;
+	}
+	if (closes)
+		close_link(link);
+	return true;
+}
+
+const struct mmu_interval_notifier_ops mshim_link_ops = {
+	.invalidate = link_invalidate,
+};

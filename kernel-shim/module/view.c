@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Views: what a host has registered, found by file, protection and user. */
+#include <linux/cred.h>
+#include <linux/file.h>
+#include <linux/hugetlb.h>
+#include <linux/module.h>
+#include <linux/seq_file.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/userfaultfd_k.h>
+
+#include "mshim.h"
+
+static unsigned int views_per_user = 4096;
+module_param(views_per_user, uint, 0644);
+MODULE_PARM_DESC(views_per_user, "views one user may host (root: unlimited)");
+
+DEFINE_MUTEX(mshim_views_mutex);
+static DEFINE_HASHTABLE(views_by_inode, 8);	/* mshim_views_mutex */
+static DEFINE_HASHTABLE(views_by_mm, 8);	/* mshim_views_mutex */
+
+/*
+ * The slow half of the last put: unregistering waits for notifier callbacks in progress, and puts
+ * may come from where that must not be waited for (the mmap_lock of an attached process).
+ */
+static void view_free(struct work_struct *work)
+{
+	struct mshim_view *view = container_of(work, struct mshim_view, free_work);
+
+	mutex_lock(&mshim_views_mutex);
+	hash_del(&view->by_mm);
+	mutex_unlock(&mshim_views_mutex);
+	mmu_notifier_unregister(&view->notifier, view->mm);
+	WARN_ON_ONCE(!list_empty(&view->links) || view->nr_entries || view->nr_tables);
+	fput(view->backing);
+	kvfree(view->slots);
+	kfree(view);
+}
+
+static void view_release(struct kref *ref)
+{
+	struct mshim_view *view = container_of(ref, struct mshim_view, ref);
+
+	queue_work(mshim_workqueue, &view->free_work);
+}
+
+void mshim_view_put(struct mshim_view *view)
+{
+	kref_put(&view->ref, view_release);
+}
+
+bool mshim_is_host(struct mm_struct *mm)
+{
+	struct mshim_view *view;
+	bool found = false;
+
+	mutex_lock(&mshim_views_mutex);
+	hash_for_each_possible(views_by_mm, view, by_mm, (unsigned long)mm)
+		found |= view->mm == mm;
+	mutex_unlock(&mshim_views_mutex);
+	return found;
+}
+
+static struct mshim_view *lookup(struct inode *inode, bool writable, kuid_t uid)
+{
+	struct mshim_view *view;
+
+	lockdep_assert_held(&mshim_views_mutex);
+	hash_for_each_possible(views_by_inode, view, by_inode, (unsigned long)inode) {
+		if (file_inode(view->backing) == inode && view->writable == writable &&
+		    uid_eq(view->uid, uid) && !READ_ONCE(view->dead))
+			return view;
+	}
+	return NULL;
+}
+
+/*
+ * The view this caller may attach to: hosted by its own user, by the file's owner, or by root. The
+ * caller's right to the file is checked by who has the descriptor (control.c).
+ */
+struct mshim_view *mshim_view_find(struct file *file, u32 prot)
+{
+	struct inode *inode = file_inode(file);
+	kuid_t trusted[] = { current_euid(), inode->i_uid, GLOBAL_ROOT_UID };
+	struct mshim_view *view = NULL;
+	int i;
+
+	mutex_lock(&mshim_views_mutex);
+	for (i = 0; i < ARRAY_SIZE(trusted) && !view; i++)
+		view = lookup(inode, prot & MSHARE_VIEW_WRITE, trusted[i]);
+	if (view)
+		kref_get(&view->ref);
+	mutex_unlock(&mshim_views_mutex);
+	return view;
+}
+
+static bool too_many(kuid_t uid)
+{
+	struct mshim_view *view;
+	unsigned int count = 0;
+	int bucket;
+
+	if (uid_eq(uid, GLOBAL_ROOT_UID))
+		return false;
+	hash_for_each(views_by_inode, bucket, view, by_inode)
+		count += uid_eq(view->uid, uid);
+	return count >= views_per_user;
+}
+
+/* Whether vma is an ordinary shared mapping of this file; mmap_lock of its mm held. */
+static bool maps_file(struct vm_area_struct *vma, struct file *file, bool writable)
+{
+	return vma->vm_file && file_inode(vma->vm_file) == file_inode(file) &&
+	       (vma->vm_flags & VM_SHARED) && !(vma->vm_flags & (VM_IO | VM_PFNMAP)) &&
+	       !is_vm_hugetlb_page(vma) && !userfaultfd_armed(vma) &&
+	       (vma->vm_flags & VM_READ) && !!(vma->vm_flags & VM_WRITE) == writable;
+}
+
+static int check_mapping(struct mm_struct *mm, const struct mshare_ctl_create *arg,
+			 struct file *file, pgoff_t *pgoff)
+{
+	unsigned long end = arg->addr + arg->len;
+	struct vm_area_struct *vma;
+	int err = -EINVAL;
+
+	if (!arg->len || end < arg->addr || end > TASK_SIZE ||
+	    !IS_ALIGNED(arg->addr | arg->len, PMD_SIZE))
+		return -EINVAL;
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
+	vma = find_vma(mm, arg->addr);
+	if (vma && vma->vm_start <= arg->addr && vma->vm_end >= end &&
+	    maps_file(vma, file, arg->prot & MSHARE_VIEW_WRITE)) {
+		*pgoff = vma->vm_pgoff + ((arg->addr - vma->vm_start) >> PAGE_SHIFT);
+		if (IS_ALIGNED(*pgoff << PAGE_SHIFT, PMD_SIZE))
+			err = 0;
+	}
+	mmap_read_unlock(mm);
+	return err;
+}
+
+static struct mshim_view *view_alloc(const struct mshare_ctl_create *arg, struct file *file,
+				     pgoff_t pgoff)
+{
+	struct mshim_view *view = kzalloc(sizeof(*view), GFP_KERNEL_ACCOUNT);
+
+	if (!view)
+		return NULL;
+	view->nr_slots = arg->len >> PMD_SHIFT;
+	view->slots = kvcalloc(view->nr_slots, sizeof(*view->slots),
+			       GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	if (!view->slots) {
+		kfree(view);
+		return NULL;
+	}
+	kref_init(&view->ref);
+	INIT_WORK(&view->free_work, view_free);
+	spin_lock_init(&view->lock);
+	init_waitqueue_head(&view->wait);
+	INIT_LIST_HEAD(&view->links);
+	INIT_LIST_HEAD(&view->zap_list);
+	view->backing = get_file(file);
+	view->uid = current_euid();
+	view->writable = arg->prot & MSHARE_VIEW_WRITE;
+	view->mm = current->mm;
+	view->start = arg->addr;
+	view->end = arg->addr + arg->len;
+	view->pgoff = pgoff;
+	view->notifier.ops = &mshim_host_ops;
+	return view;
+}
+
+static void unpublish(struct mshim_view *view)
+{
+	list_del(&view->of_control);
+	hash_del(&view->by_inode);
+	hash_del(&view->by_mm);
+}
+
+/* Seen as a host first, then looked at: mmap() does it the other way round, so one of us notices. */
+static int publish(struct mshim_control *control, struct mshim_view *view)
+{
+	struct inode *inode = file_inode(view->backing);
+	int err = 0;
+
+	mutex_lock(&mshim_views_mutex);
+	if (lookup(inode, view->writable, view->uid)) {
+		err = -EEXIST;
+	} else if (too_many(view->uid)) {
+		err = -EUSERS;
+	} else {
+		hash_add(views_by_inode, &view->by_inode, (unsigned long)inode);
+		hash_add(views_by_mm, &view->by_mm, (unsigned long)view->mm);
+		list_add(&view->of_control, &control->views);
+		if (mshim_is_attached(view->mm)) {
+			unpublish(view);
+			err = -EBUSY;
+		}
+	}
+	mutex_unlock(&mshim_views_mutex);
+	return err;
+}
+
+int mshim_view_create(struct mshim_control *control, const struct mshare_ctl_create *arg,
+		      struct file *file)
+{
+	struct mshim_view *view;
+	pgoff_t pgoff;
+	int err = check_mapping(current->mm, arg, file, &pgoff);
+
+	if (err)
+		return err;
+	view = view_alloc(arg, file, pgoff);
+	if (!view)
+		return -ENOMEM;
+	err = mmu_notifier_register(&view->notifier, view->mm);
+	if (!err) {
+		err = publish(control, view);
+		if (err)
+			mmu_notifier_unregister(&view->notifier, view->mm);
+	}
+	if (err) {
+		fput(view->backing);
+		kvfree(view->slots);
+		kfree(view);
+	}
+	return err;
+}
+
+/* The host leaves: nobody finds its views any more. Who is attached stays so. */
+void mshim_control_close(struct mshim_control *control)
+{
+	struct mshim_view *view, *next;
+
+	mutex_lock(&mshim_views_mutex);
+	list_for_each_entry_safe(view, next, &control->views, of_control) {
+		list_del(&view->of_control);
+		hash_del(&view->by_inode);
+		mshim_view_put(view);
+	}
+	mutex_unlock(&mshim_views_mutex);
+}
+
+static unsigned int users(struct mshim_control *control)
+{
+	struct mshim_view *view;
+	unsigned int count = 0;
+
+	mutex_lock(&mshim_views_mutex);
+	list_for_each_entry(view, &control->views, of_control)
+		count += atomic_read(&view->users);
+	mutex_unlock(&mshim_views_mutex);
+	return count;
+}
+
+/* Until nobody has used a view for linger_ms, looked at once in that time. */
+long mshim_control_wait(struct mshim_control *control, u32 linger_ms)
+{
+	unsigned long step = max(msecs_to_jiffies(linger_ms), 1UL);
+	bool idle = false;
+
+	if (list_empty_careful(&control->views))
+		return -EINVAL;
+	for (;;) {
+		bool used = users(control);
+
+		if (!used && idle)
+			return 0;
+		idle = !used;
+		if (schedule_timeout_interruptible(step))
+			return -EINTR;
+	}
+}
+
+void mshim_views_show(struct seq_file *out)
+{
+	struct mshim_view *view;
+	int bucket;
+
+	mutex_lock(&mshim_views_mutex);
+	hash_for_each(views_by_mm, bucket, view, by_mm) {
+		spin_lock(&view->lock);
+		seq_printf(out, "%u %s %u %lu %lu %llu %llu %llu ",
+			   from_kuid_munged(seq_user_ns(out), view->uid),
+			   view->writable ? "rw" : "r", view->nr_links, view->nr_tables,
+			   view->nr_entries, view->faults, view->invalidations, view->flushes);
+		spin_unlock(&view->lock);
+		seq_file_path(out, view->backing, " \t\n\\");
+		seq_putc(out, '\n');
+	}
+	mutex_unlock(&mshim_views_mutex);
+}

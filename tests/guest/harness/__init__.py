@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""What tests/guest/run is made of."""
