@@ -179,7 +179,7 @@ static int twin_fails_too(void)
 /* What body returned in a child, or 128 + the signal that killed it. */
 static int in_child(int (*body)(void))
 {
-	int status;
+	int status = 0;
 	pid_t child;
 
 	fflush(NULL);

@@ -77,7 +77,8 @@ static pid_t start(char **words, int out, int err, bool alone)
 	return pid;
 }
 
-static void format_words(char *text, char **words, const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static void format_words(char *text, char **words,
+							       const char *format, va_list args)
 {
 	assert_true(vsnprintf(text, TEXT_SIZE, format, args) < TEXT_SIZE);
 	split(text, words);
