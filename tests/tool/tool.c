@@ -97,7 +97,8 @@ static void run_words(char **words, int into)
 	slurp(err, last.err, sizeof(last.err));
 }
 
-static const struct tool_run *run_format(const char *format, va_list args)
+__attribute__((format(printf, 1, 0))) static const struct tool_run *run_format(const char *format,
+									       va_list args)
 {
 	char text[TEXT_SIZE];
 	char *words[MOST_WORDS];
