@@ -34,12 +34,15 @@ note() {
 	echo "<5>guest: $*" >/dev/kmsg
 }
 
-# The host's ends of the ports, as /dev/virtio-ports/NAME
+# The host's ends of the ports, as /dev/virtio-ports/NAME. It tells their names one after the other.
 find_ports() {
 	mkdir -p /dev/virtio-ports
-	for port in /sys/class/virtio-ports/*; do
-		[ -s "$port/name" ] || continue
-		ln -s "../${port##*/}" "/dev/virtio-ports/$(cat "$port/name")"
+	for name in out err log verdict; do
+		until port=$(grep -lx "$name" /sys/class/virtio-ports/*/name 2>/dev/null); do
+			usleep 20000
+		done
+		port=${port%/name}
+		ln -s "../${port##*/}" "/dev/virtio-ports/$name"
 	done
 }
 
@@ -78,11 +81,12 @@ configure_kernel() {
 }
 
 load_module() {
-	module=none
-	[ -e "/lib/modules/$(uname -r)/updates/mshare.ko" ] || return
-	module=mshare
-	modprobe mshare || {
-		note 'BUG: the module cannot be loaded'
-		module=unloadable
+	module=$(cat /guest/module)
+	loaded=none
+	[ -e "/lib/modules/$(uname -r)/updates/$module.ko" ] || return
+	loaded=yes
+	modprobe "$module" || {
+		note "the module $module cannot be loaded"
+		loaded=no
 	}
 }
