@@ -5,6 +5,8 @@
 
 BUILD  ?= build
 PREFIX ?= /usr/local
+KERNEL ?= 6.12
+KERNELRELEASE ?= $(shell uname -r)
 REPEAT ?= 20
 
 # Meson and ninja do their own work in parallel.
@@ -12,7 +14,8 @@ REPEAT ?= 20
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := build
-.PHONY: help build install demo check check-long format format-check tidy clean deps deps-check
+.PHONY: help build install demo check check-long format format-check tidy clean deps deps-check \
+	module guest check-guest check-debug-kernel deps-guest deps-debug-kernel
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -44,6 +47,19 @@ format-check: deps-check ## say which C files are not laid out by .clang-format
 tidy: build ## clang-tidy and cppcheck, as far as installed
 	@.ci/tidy $(BUILD)
 
+module: ## the kernel module, for KERNELRELEASE (this kernel; or 6.1, 6.12: those of the guests)
+	@tests/guest/module $(KERNELRELEASE)
+
+guest: build deps-guest ## a shell in a guest with the kernel KERNEL (6.12)
+	@MSHARE_BUILD=$(abspath $(BUILD)) tests/guest/run --kernel $(KERNEL) --shell
+
+check-guest: build deps-guest ## the tests of the guests alone, on both kernels
+	@meson test -C $(BUILD) --suite guest --print-errorlogs
+
+check-debug-kernel: build deps-debug-kernel ## the same on kernels that look for mistakes; hours
+	@MSHARE_BUILD=$(abspath $(BUILD)) tests/guest/suite --kernel debug-6.1 --timeout 14400
+	@MSHARE_BUILD=$(abspath $(BUILD)) tests/guest/suite --kernel debug-6.12 --timeout 14400
+
 clean: ## remove what was built
 	rm -rf $(BUILD) build-check
 
@@ -52,3 +68,9 @@ deps:
 
 deps-check:
 	@.ci/install-deps check
+
+deps-guest:
+	@.ci/install-deps guest
+
+deps-debug-kernel:
+	@.ci/install-deps debug-kernel

@@ -103,8 +103,10 @@ int bench_attach(const struct bench_memory *m, void **addr, char *why, size_t wh
 
 static void write_words(void *addr, uint64_t size)
 {
+	volatile uint64_t *words = addr;
+
 	for (uint64_t off = 0; off < size; off += page_sizes()->base)
-		*(volatile uint64_t *)((char *)addr + off) = bench_word(off);
+		words[off / sizeof(*words)] = bench_word(off);
 }
 
 static int make_huge(const struct bench_memory *m, uint64_t *huge, char *why, size_t why_size)

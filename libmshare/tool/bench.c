@@ -185,6 +185,7 @@ DEFINE_MEDIAN(table_bytes, uint64_t)
 DEFINE_MEDIAN(minor_faults, uint64_t)
 DEFINE_MEDIAN(attach_us, double)
 DEFINE_MEDIAN(scan_ms, double)
+DEFINE_MEDIAN(rescan_ms, double)
 
 static void take_medians(struct bench_sample *s, size_t count, struct bench_result *r)
 {
@@ -192,6 +193,7 @@ static void take_medians(struct bench_sample *s, size_t count, struct bench_resu
 	r->minor_faults = median_minor_faults(s, count);
 	r->attach_us = median_attach_us(s, count);
 	r->first_scan_ms = median_scan_ms(s, count);
+	r->second_scan_ms = median_rescan_ms(s, count);
 	r->ran = true;
 }
 
@@ -356,7 +358,7 @@ const struct command command_bench = {
 		"  --plot FILE     a bar chart as SVG\n"
 		"\n"
 		"The objects: backend, page_size, procs, size, table_bytes_per_proc,\n"
-		"minor_faults_per_proc, attach_us, first_scan_ms; or backend, procs, size and\n"
-		"unavailable, with the reason why this machine cannot do it.\n",
+		"minor_faults_per_proc, attach_us, first_scan_ms, second_scan_ms; or backend,\n"
+		"procs, size and unavailable, with the reason why this machine cannot do it.\n",
 	.run = run,
 };

@@ -37,6 +37,7 @@ struct bench_result {
 	uint64_t minor_faults;
 	double attach_us;
 	double first_scan_ms;
+	double second_scan_ms; /* all mapped by then: what reading the memory takes by itself */
 };
 
 struct bench_report {
@@ -83,6 +84,7 @@ struct bench_sample {
 	uint64_t huge_bytes; /* of the process that filled */
 	double attach_us;
 	double scan_ms;
+	double rescan_ms;
 };
 
 /* Fills the memory in a process that is gone when this returns. 0 or -errno, told in s->why. */

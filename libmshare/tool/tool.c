@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static void complain(const struct command *c, const char *fmt, va_list args)
+print_format(2, 0) static void complain(const struct command *c, const char *fmt, va_list args)
 {
 	char sentence[1024];
 

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* Before cmocka.h, which has a macro called fail(). */
@@ -21,6 +22,7 @@
 
 #include <cmocka.h>
 
+#include "check.h"
 #include "deny.h"
 #include "dirty.h"
 #include "flush.h"
@@ -89,7 +91,7 @@ static int without_setup(int err)
 {
 	int fd = disk_file(32 * MIB);
 
-	deny_syscall(SYS_io_uring_setup, err);
+	deny_call(SYS_io_uring_setup, err);
 	if (flush_uring_probe() != -err)
 		return FAILED;
 	return flush_and_expect_line(fd, strerror(err));
@@ -114,7 +116,7 @@ static int use_is_forbidden(void)
 {
 	int fd = disk_file(32 * MIB);
 
-	deny_syscall(SYS_io_uring_enter, EPERM);
+	deny_call(SYS_io_uring_enter, EPERM);
 	if (flush_uring_probe() != -EPERM)
 		return FAILED;
 	return flush_and_expect_line(fd, strerror(EPERM));
@@ -169,9 +171,24 @@ static int twin_fails_too(void)
 {
 	int fd = disk_file(32 * MIB);
 
-	deny_syscall(SYS_io_uring_setup, ENOSYS);
-	deny_syscall(SYS_msync, EIO);
+	deny_call(SYS_io_uring_setup, ENOSYS);
+	deny_call(SYS_msync, EIO);
 	return (int)flush_once(fd, 4096);
+}
+
+/* What body returned in a child, or 128 + the signal that killed it. */
+static int in_child(int (*body)(void))
+{
+	int status = 0;
+	pid_t child;
+
+	fflush(NULL);
+	child = fork();
+	check_in_child = child == 0;
+	if (child == 0)
+		_exit(body());
+	assert_true(child > 0 && waitpid(child, &status, 0) == child);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 static void test_denied(void **state)

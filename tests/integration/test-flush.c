@@ -17,19 +17,28 @@ static uint64_t dirty_bytes(const void *p)
 	return proc_smaps_bytes(p, "Shared_Dirty") + proc_smaps_bytes(p, "Private_Dirty");
 }
 
+/* A region of a file on disk and the file; NULL where the backend takes no files. */
+static mshare_t file_region(int *fd)
+{
+	mshare_t r;
+
+	*fd = disk_file(REGION);
+	r = mshare_from_fd(*fd, NULL);
+	check(backend_takes_files() == (r != NULL));
+	if (!r)
+		close(*fd);
+	return r;
+}
+
 static void of_a_regular_file(void **state)
 {
-	int fd = disk_file(REGION);
-	mshare_t r = mshare_from_fd(fd, NULL);
+	int fd;
+	mshare_t r = file_region(&fd);
 	char *p;
 
 	(void)state;
-	if (!backend_takes_files()) {
-		check(!r);
-		close(fd);
+	if (!r)
 		return;
-	}
-	check(r);
 	p = region_attach_all(r);
 	bytes_fill(p, REGION, 1);
 	check(dirty_bytes(p) > 0);
@@ -47,16 +56,13 @@ static void of_a_regular_file(void **state)
 
 static void of_a_part(void **state)
 {
-	int fd = disk_file(REGION);
-	mshare_t r = mshare_from_fd(fd, NULL);
+	int fd;
+	mshare_t r = file_region(&fd);
 	char *p;
 
 	(void)state;
-	if (!backend_takes_files()) {
-		close(fd);
+	if (!r)
 		return;
-	}
-	check(r);
 	p = region_attach_all(r);
 	p[0] = 1;
 	p[REGION - 1] = 1;
@@ -76,15 +82,13 @@ static void write_one_byte(void *p)
 
 static void of_what_others_wrote(void **state)
 {
-	int fd = disk_file(REGION);
-	mshare_t r = mshare_from_fd(fd, NULL);
+	int fd;
+	mshare_t r = file_region(&fd);
 	char *p;
 
 	(void)state;
-	if (!backend_takes_files()) {
-		close(fd);
+	if (!r)
 		return;
-	}
 	p = region_attach_all(r);
 	child_run(write_one_byte, p);
 	check_equal(p[0], 'w');
@@ -171,15 +175,13 @@ static void discard_gives_memory_back(void **state)
 
 static void discard_of_a_file(void **state)
 {
-	int fd = disk_file(REGION);
-	mshare_t r = mshare_from_fd(fd, NULL);
+	int fd;
+	mshare_t r = file_region(&fd);
 	char *p;
 
 	(void)state;
-	if (!backend_takes_files()) {
-		close(fd);
+	if (!r)
 		return;
-	}
 	p = region_attach_all(r);
 	bytes_fill(p, REGION, 5);
 	check(mshare_flush(r, (off_t)page_size(), page_size(), MSHARE_FLUSH_DISCARD) == 0);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "child.h"
+#include "object.h"
 #include "proc.h"
 
 #ifndef MADV_COLLAPSE
@@ -157,6 +158,7 @@ int run_cases(const struct CMUnitTest *cases, size_t count)
 		fprintf(stderr, "skip: %s: %s\n", backend_name(), reason);
 		return getenv("MSHARE_TEST_NO_SKIP") ? 1 : EXIT_SKIP;
 	}
+	names_guard();
 	failed = _cmocka_run_group_tests(backend_name(), cases, count, NULL, NULL);
 	if (failed)
 		return 1;

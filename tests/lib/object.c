@@ -11,6 +11,7 @@
 
 #include "backend.h"
 #include "check.h"
+#include "janitor.h"
 
 size_t page_size(void)
 {
@@ -73,11 +74,23 @@ struct stat region_file(mshare_t r)
 	return st;
 }
 
+static pid_t program; /* the one that ran names_guard(), also in its children */
+
+void names_guard(void)
+{
+	char prefix[NAME_SIZE];
+
+	program = getpid();
+	snprintf(prefix, sizeof(prefix), "mshare-test-%d-", program);
+	janitor_start(prefix);
+}
+
 const char *name_make(char *name, const char *tag)
 {
 	static int serial;
 
-	snprintf(name, NAME_SIZE, "/mshare-test-%s-%d-%d", tag, getpid(), serial++);
+	check(program != 0);
+	snprintf(name, NAME_SIZE, "/mshare-test-%d-%s-%d-%d", program, tag, getpid(), serial++);
 	return name;
 }
 

@@ -27,8 +27,10 @@ struct mshare_stat region_stat(mshare_t r, uint64_t want);
 size_t region_size(mshare_t r);
 struct stat region_file(mshare_t r);
 
-/* A name that no other process uses. NAME_SIZE bytes. */
+/* A name that no other process uses. NAME_SIZE bytes. Whatever becomes of this program, its names
+ * do not outlive it: run_cases() calls names_guard(). */
 #define NAME_SIZE 64
+void names_guard(void);
 const char *name_make(char *name, const char *tag);
 
 /* Objects in /dev/shm and in the hugetlbfs mount of the test run whose name contains this one. */

@@ -72,6 +72,7 @@ static void check_common(struct json_object *o, uint64_t procs)
 	assert_int_equal(number_of(o, "size"), SIZE);
 	assert_true(double_of(o, "attach_us") > 0);
 	assert_true(double_of(o, "first_scan_ms") > 0);
+	assert_true(double_of(o, "second_scan_ms") > 0);
 }
 
 static void every_backend_is_in_the_array(void **state)

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "janitor.h"
 #include "mshare.h"
 #include "tool.h"
 
@@ -20,7 +21,6 @@ static int make(void **state)
 	mshare_t r;
 
 	size = mshare_align(1, MSHARE_ALIGN_PMD);
-	snprintf(name, sizeof(name), "/mshare-test-tool-%d", (int)getpid());
 	setenv("MSHARE_BACKEND", "plain", 1);
 	r = mshare_create(name, size, NULL);
 	*state = r;
@@ -179,5 +179,7 @@ int main(int argc, char **argv)
 	};
 
 	tool_main(argc, argv);
+	snprintf(name, sizeof(name), "/mshare-test-tool-%d", (int)getpid());
+	janitor_start(name + 1);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -77,7 +77,8 @@ static pid_t start(char **words, int out, int err, bool alone)
 	return pid;
 }
 
-static void format_words(char *text, char **words, const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static void format_words(char *text, char **words,
+							       const char *format, va_list args)
 {
 	assert_true(vsnprintf(text, TEXT_SIZE, format, args) < TEXT_SIZE);
 	split(text, words);
@@ -96,7 +97,8 @@ static void run_words(char **words, int into)
 	slurp(err, last.err, sizeof(last.err));
 }
 
-static const struct tool_run *run_format(const char *format, va_list args)
+__attribute__((format(printf, 1, 0))) static const struct tool_run *run_format(const char *format,
+									       va_list args)
 {
 	char text[TEXT_SIZE];
 	char *words[MOST_WORDS];

@@ -11,7 +11,7 @@ from . import kernels, paths, project
 DIRECTORIES = """usr/bin usr/sbin usr/lib usr/lib64 usr/libexec etc proc sys dev tmp run var/tmp root
     home share scratch scratch-xfs guest""".split()
 MERGED = ("bin", "sbin", "lib", "lib64")
-TOOLS = ("bash",)
+TOOLS = {"bash": "bash", "flock": "util-linux"}  # what tests/lib/with-hugepages needs
 OPTIONAL_TOOLS = ("strace",)
 ACCOUNTS = "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:user:/tmp:/bin/sh\n" \
            "other:x:1001:1001:other:/tmp:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"
@@ -39,8 +39,9 @@ def _skeleton(root):
 
 
 def _tools(root):
-    for name in TOOLS:
-        shutil.copy(paths.tool(name, name), root / "usr" / "bin" / name)
+    for name, package in TOOLS.items():
+        (root / "usr" / "bin" / name).unlink(missing_ok=True)
+        shutil.copy(paths.tool(name, package), root / "usr" / "bin" / name)
     for path in filter(None, map(shutil.which, OPTIONAL_TOOLS)):
         shutil.copy(path, root / "usr" / "bin")
 
@@ -83,7 +84,7 @@ def _pack(root, target):
 
 
 def build(kernel, command, files, directory):
-    """files: name -> text, put into /guest. Returns the path of the image."""
+    """command: to be run, or None for a shell; files: name -> text, put into /guest."""
     root = directory / "root"
     _skeleton(root)
     _tools(root)

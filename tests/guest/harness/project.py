@@ -25,9 +25,10 @@ def bring_up_to_date():
     if not is_built():
         raise paths.Unavailable(f"nothing is built in {paths.BUILD}: make build, or set MSHARE_BUILD")
     if not os.environ.get("MSHARE_GUEST_NO_REBUILD"):
-        done = subprocess.run(["ninja", "-C", paths.BUILD, "--quiet"], check=False)
+        done = subprocess.run(["ninja", "-C", paths.BUILD], check=False, capture_output=True,
+                              text=True)
         if done.returncode:
-            raise paths.Unavailable(f"{paths.BUILD} does not build")
+            raise paths.Unavailable(f"{paths.BUILD} does not build:\n{done.stdout}")
 
 
 def tests():

@@ -49,14 +49,12 @@ stop_left_behind() {
 }
 
 unload_module() {
-	unload=$module
-	[ "$module" = mshare ] || return
-	if [ ! -d /sys/module/mshare ] || rmmod mshare; then
-		unload=ok
-	else
-		unload=failed
-		note "the module cannot be unloaded, its users: $(cat /sys/module/mshare/refcnt)"
-	fi
+	unload=ok
+	[ "$loaded" = yes ] && [ -d "/sys/module/$module" ] || return
+	rmmod "$module" || {
+		unload=no
+		note "the module cannot be unloaded, its users: $(cat "/sys/module/$module/refcnt")"
+	}
 }
 
 unmount_disks() {
@@ -92,6 +90,7 @@ hand_over_kernel_log() {
 }
 
 give_verdict() {
-	printf 'status=%s\nunload=%s\nlog=%s\nend\n' "$status" "$unload" "$log" \
+	printf 'status=%s\nloaded=%s\nunload=%s\nlog=%s\nend\n' \
+		"$status" "$loaded" "$unload" "$log" \
 		>/dev/virtio-ports/verdict
 }

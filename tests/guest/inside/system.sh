@@ -5,12 +5,11 @@ mount_kernel_file_systems() {
 	mount -t proc proc /proc
 	mount -t sysfs sys /sys
 	mount -t devtmpfs dev /dev 2>/dev/null
-	mkdir -p /dev/pts /dev/shm /dev/hugepages
+	mkdir -p /dev/pts /dev/shm
 	mount -t devpts devpts /dev/pts
 	mount -t tmpfs -o mode=1777 shm /dev/shm
 	mount -t tmpfs -o mode=1777 tmp /tmp
 	mount -t tmpfs run /run
-	mount -t hugetlbfs hugepages /dev/hugepages
 	mount -t cgroup2 cgroup /sys/fs/cgroup
 	mount -t debugfs debug /sys/kernel/debug
 	mount -t tracefs trace /sys/kernel/tracing
@@ -34,12 +33,15 @@ note() {
 	echo "<5>guest: $*" >/dev/kmsg
 }
 
-# The host's ends of the ports, as /dev/virtio-ports/NAME
+# The host's ends of the ports, as /dev/virtio-ports/NAME. It tells their names one after the other.
 find_ports() {
 	mkdir -p /dev/virtio-ports
-	for port in /sys/class/virtio-ports/*; do
-		[ -s "$port/name" ] || continue
-		ln -s "../${port##*/}" "/dev/virtio-ports/$(cat "$port/name")"
+	for name in out err log verdict; do
+		until port=$(grep -lx "$name" /sys/class/virtio-ports/*/name 2>/dev/null); do
+			usleep 20000
+		done
+		port=${port%/name}
+		ln -s "../${port##*/}" "/dev/virtio-ports/$name"
 	done
 }
 
@@ -78,11 +80,12 @@ configure_kernel() {
 }
 
 load_module() {
-	module=none
-	[ -e "/lib/modules/$(uname -r)/updates/mshare.ko" ] || return
-	module=mshare
-	modprobe mshare || {
-		note 'BUG: the module cannot be loaded'
-		module=unloadable
+	module=$(cat /guest/module)
+	loaded=none
+	[ -e "/lib/modules/$(uname -r)/updates/$module.ko" ] || return
+	loaded=yes
+	modprobe "$module" || {
+		note "the module $module cannot be loaded"
+		loaded=no
 	}
 }

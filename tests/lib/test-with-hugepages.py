@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: MIT
+"""with-hugepages leaves the pool as it was, whatever becomes of the command and of itself."""
+import fcntl
+import mmap
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+RUNNER = sys.argv[1]
+MFD_HUGETLB = 4
+PAGES = 6
+MEMINFO = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+KILOBYTES = int(MEMINFO.get("Hugepagesize", "0 kB").split()[0])
+POOL = Path(f"/sys/kernel/mm/hugepages/hugepages-{KILOBYTES}kB")
+
+
+def count(name):
+    return int((POOL / name).read_text())
+
+
+def permanent():
+    """Pages of the pool while no run has the lock on it."""
+    with (POOL / "nr_hugepages").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return count("nr_hugepages") - count("surplus_hugepages")
+
+
+def hold(pages):
+    """Uses pages until it is killed."""
+    size = pages * KILOBYTES * 1024
+    fd = os.memfd_create("hold", MFD_HUGETLB)
+    os.ftruncate(fd, size)
+    memory = mmap.mmap(fd, size)
+    memory[:] = bytes(size)
+    print(os.getpid(), flush=True)
+    signal.pause()
+
+
+def start(*command):
+    return subprocess.Popen([RUNNER, str(PAGES), *command], stdin=subprocess.PIPE,
+                            stdout=subprocess.PIPE, text=True, start_new_session=True)
+
+
+def run(*command):
+    return subprocess.run([RUNNER, str(PAGES), *command], check=False).returncode
+
+
+def status_is_the_commands():
+    assert run("sh", "-c", "exit 0") == 0
+    assert run("sh", "-c", "exit 3") == 3
+
+
+def pages_are_there():
+    assert run("sh", "-c", f'test "$(cat {POOL}/free_hugepages)" -ge {PAGES}') == 0
+
+
+def killed():
+    """As by a test runner that has waited long enough: the whole session, at once."""
+    runner = start("sh", "-c", "echo ready; read line")
+    assert runner.stdout.readline() == "ready\n"
+    os.killpg(runner.pid, signal.SIGKILL)
+    runner.wait()
+
+
+def page_users_that_stay():
+    """Their pages turn into surplus ones at the end of the first run, during the second as well."""
+    first = start("sh", "-c", f"{sys.executable} {__file__} {RUNNER} --hold {PAGES} & read line")
+    user = int(first.stdout.readline())
+    first.stdin.write("\n")
+    first.stdin.close()
+    first.wait()
+    second = start("sh", "-c", "echo ready; read line")
+    assert second.stdout.readline() == "ready\n"
+    os.kill(user, signal.SIGKILL)
+    second.communicate("\n")
+
+
+def main():
+    if not KILOBYTES or not os.access(POOL / "nr_hugepages", os.W_OK) or os.geteuid():
+        print("skip: the pool cannot be changed (root may)")
+        return 77
+    for case in (status_is_the_commands, pages_are_there, killed, page_users_that_stay):
+        before = permanent()
+        case()
+        after = permanent()
+        print(f"{case.__name__}: {before} pages before, {after} after")
+        assert after == before
+    return 0
+
+
+if "--hold" in sys.argv:
+    hold(int(sys.argv[-1]))
+else:
+    sys.exit(main())
