@@ -5,12 +5,11 @@ mount_kernel_file_systems() {
 	mount -t proc proc /proc
 	mount -t sysfs sys /sys
 	mount -t devtmpfs dev /dev 2>/dev/null
-	mkdir -p /dev/pts /dev/shm /dev/hugepages
+	mkdir -p /dev/pts /dev/shm
 	mount -t devpts devpts /dev/pts
 	mount -t tmpfs -o mode=1777 shm /dev/shm
 	mount -t tmpfs -o mode=1777 tmp /tmp
 	mount -t tmpfs run /run
-	mount -t hugetlbfs hugepages /dev/hugepages
 	mount -t cgroup2 cgroup /sys/fs/cgroup
 	mount -t debugfs debug /sys/kernel/debug
 	mount -t tracefs trace /sys/kernel/tracing
