@@ -8,6 +8,7 @@
 #include <linux/userfaultfd_k.h>
 
 #include "mshim.h"
+#include "trace.h"
 
 /* How long one wait for the end of an invalidation takes at most, jiffies. */
 #define WAIT_STEP (HZ / 10)
@@ -61,6 +62,7 @@ static void link_around(struct mshim_link *link, const struct vm_fault *vmf,
 	unsigned long last = min(link->nr, nr - pmd_index(vmf->address) + PTRS_PER_PMD);
 	spinlock_t *ptl = pmd_lockptr(link->mm, vmf->pmd);
 	pmd_t *pmd = vmf->pmd - back;
+	unsigned long before = link->nr_filled;
 
 	for (nr -= back; nr < last; nr++, pmd++) {
 		unsigned long addr = mshim_slot_addr(view, link->first + nr);
@@ -78,6 +80,7 @@ static void link_around(struct mshim_link *link, const struct vm_fault *vmf,
 			mshim_slot_fill(link, nr, pmd, *from);
 		spin_unlock(ptl);
 	}
+	trace_mshare_link(view, vmf->address, link->nr_filled - before);
 }
 
 enum outcome { DONE, AGAIN, BLANK };

@@ -14,6 +14,9 @@
 
 #include "mshim.h"
 
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
 struct workqueue_struct *mshim_workqueue;
 
 union argument {

@@ -3,6 +3,7 @@
 #include <linux/sched/signal.h>
 
 #include "mshim.h"
+#include "trace.h"
 
 /*
  * Slots of one invalidation that are emptied between two rounds: the references of a round are in
@@ -25,8 +26,8 @@ static void queue_zap(struct mshim_link *link, unsigned long nr)
 static void empty_link(struct mshim_link *link, unsigned long first, unsigned long last, bool zap,
 		       bool exclusive, struct mshim_round *round)
 {
+	unsigned long before = link->nr_filled;
 	unsigned long nr;
-	bool any = false;
 
 	if (last < link->first || first >= link->first + link->nr || !link->nr_filled)
 		return;
@@ -37,10 +38,11 @@ static void empty_link(struct mshim_link *link, unsigned long first, unsigned lo
 		mshim_slot_empty(link, nr, exclusive, round);
 		if (zap)
 			queue_zap(link, nr);
-		any = true;
 	}
-	if (any)
-		mshim_tlb_add(round, link->mm);
+	if (link->nr_filled == before)
+		return;
+	mshim_tlb_add(round, link->mm);
+	trace_mshare_unlink(link->view, mshim_link_addr(link, first), before - link->nr_filled);
 }
 
 static bool any_filled(const struct mshim_link *link, unsigned long first, unsigned long last)
@@ -186,6 +188,7 @@ static void invalidate(struct mshim_view *view, unsigned long start, unsigned lo
 	linked = view->nr_entries && any_linked(view, first, last);
 	view->invalidations += linked;
 	spin_unlock(&view->lock);
+	trace_mshare_invalidate(view, start, end, linked);
 	if (linked)
 		empty_slots(view, first, last);
 	/* What others have emptied must be flushed and zapped as well: see round_begin(). */

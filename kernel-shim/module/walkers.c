@@ -35,6 +35,7 @@
 #include <linux/slab.h>
 
 #include "mshim.h"
+#include "trace.h"
 
 #ifdef MSHIM_WALKERS_RECHECK
 
@@ -274,8 +275,10 @@ void mshim_round_begin(struct mshim_round *round)
 /* No locks of ours held. Afterwards no CPU and no walker sees what was unlinked. */
 void mshim_round_end(struct mshim_round *round)
 {
-	if (round->emptied)
+	if (round->emptied) {
 		mshim_tlb_flush(round);
+		trace_mshare_flush(round);
+	}
 	end_walks(round);
 	if (round->have_cpus)
 		free_cpumask_var(round->cpus);
