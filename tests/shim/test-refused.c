@@ -14,18 +14,28 @@
 struct fixture {
 	int fd;
 	struct host host;
-	struct host reader; /* hosts the read-only view */
+	struct host reader; /* of the read-only view, if asked for */
 	char *at;
+	char *at_read_only;
 };
 
 /* Hosts are forked before anything is attached: who is attached cannot be a host. */
-static void begin(struct fixture *f)
+static void begin_with(struct fixture *f, bool reader)
 {
+	f->at_read_only = NULL;
 	f->fd = memory_file(SIZE);
 	f->host = host_start(f->fd, SIZE, READ_WRITE);
-	f->reader = host_start(f->fd, SIZE, READ_ONLY);
+	if (reader)
+		f->reader = host_start(f->fd, SIZE, READ_ONLY);
 	f->at = attach(f->fd, SIZE, READ_WRITE);
+	if (reader)
+		f->at_read_only = attach(f->fd, SIZE, READ_ONLY);
 	pages_fill(f->at, SIZE, 7);
+}
+
+static void begin(struct fixture *f)
+{
+	begin_with(f, false);
 }
 
 static void end(struct fixture *f)
@@ -33,7 +43,10 @@ static void end(struct fixture *f)
 	pages_check(f->at, SIZE, 7);
 	detach(f->at, SIZE);
 	host_leaves(&f->host);
-	host_leaves(&f->reader);
+	if (f->at_read_only) {
+		detach(f->at_read_only, SIZE);
+		host_leaves(&f->reader);
+	}
 	close(f->fd);
 }
 
@@ -107,8 +120,8 @@ static void test_read_only(void **state)
 	pid_t child;
 
 	(void)state;
-	begin(&f);
-	at = attach(f.fd, SIZE, READ_ONLY);
+	begin_with(&f, true);
+	at = f.at_read_only;
 	pages_check(at, SIZE, 7);
 	check(pipe(ends) == 0 && write(ends[1], "x", 1) == 1);
 	check(read(ends[0], at, 1) == -1 && errno == EFAULT);
@@ -122,7 +135,6 @@ static void test_read_only(void **state)
 	check(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
 	check(mprotect(at, SIZE, READ_WRITE) == -1 && errno == EACCES);
 	pages_check(at, SIZE, 7);
-	detach(at, SIZE);
 	close(ends[0]);
 	close(ends[1]);
 	end(&f);
