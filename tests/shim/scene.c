@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+#include "scene.h"
+
+#include <unistd.h>
+
+struct scene scene_make_of(int fd, size_t size)
+{
+	struct scene s = { .fd = fd, .size = size };
+
+	s.host = host_start(s.fd, size, READ_WRITE);
+	s.at = attach(s.fd, size, READ_WRITE);
+	pages_fill(s.at, size, SCENE_SALT);
+	return s;
+}
+
+struct scene scene_make(size_t size)
+{
+	return scene_make_of(memory_file(size), size);
+}
+
+void scene_unharmed(const struct scene *s)
+{
+	pages_check(s->at, s->size, SCENE_SALT);
+	pages_check_file(s->fd, s->size, SCENE_SALT);
+	check_equal(view_query(s->fd, READ_WRITE).tables, s->size / SLOT);
+}
+
+void scene_end(struct scene *s)
+{
+	struct mshare_ctl_query query;
+
+	scene_unharmed(s);
+	detach(s->at, s->size);
+	query = view_query(s->fd, READ_WRITE);
+	check_equal(query.links, 0);
+	check_equal(query.tables, 0);
+	check_equal(query.entries, 0);
+	host_leaves(&s->host);
+	close(s->fd);
+}

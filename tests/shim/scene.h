@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The usual scene: a file, its host, and this process attached and with known data in it. What a
+ * test does to its own attachment, in a child, must not show here.
+ */
+#ifndef TEST_SCENE_H
+#define TEST_SCENE_H
+
+#include "object.h"
+#include "view.h"
+
+struct scene {
+	int fd;
+	size_t size;
+	struct host host;
+	char *at;
+};
+
+#define SCENE_SALT 77
+
+struct scene scene_make(size_t size);
+/* Of a given file. */
+struct scene scene_make_of(int fd, size_t size);
+/* Nothing has changed: the data is right here and in the file, and so are the tables. */
+void scene_unharmed(const struct scene *s);
+/* scene_unharmed(), then all leave; nothing is linked any more. */
+void scene_end(struct scene *s);
+
+#endif
