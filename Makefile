@@ -12,7 +12,8 @@ REPEAT ?= 20
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := build
-.PHONY: help build install demo check check-long format format-check tidy clean deps deps-check
+.PHONY: help build install demo check check-long format format-check tidy module-check clean deps \
+	deps-check
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -40,6 +41,9 @@ format: deps-check ## lay out the C files
 
 format-check: deps-check ## say which C files are not laid out by .clang-format
 	@.ci/format --check
+
+module-check: ## checkpatch and sparse on the kernel module, for the kernels of the guests
+	@kernel-shim/module/check
 
 tidy: build ## clang-tidy and cppcheck, as far as installed
 	@.ci/tidy $(BUILD)
