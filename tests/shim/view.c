@@ -58,7 +58,7 @@ static void be_host(void *arg)
 {
 	struct host_order *order = arg;
 	struct mapping own = { NULL, order->host.size, order->host.fd };
-	struct mshare_ctl_wait wait = { .size = sizeof(wait), .linger_ms = 200 };
+	struct mshare_ctl_wait wait = { .size = sizeof(wait), .linger_ms = 500 };
 	int device = device_open();
 	int ret;
 
