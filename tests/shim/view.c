@@ -200,13 +200,13 @@ static uint64_t word_of(size_t page, uint64_t salt)
 void pages_fill(void *at, size_t size, uint64_t salt)
 {
 	for (size_t i = 0; i < size / PAGE; i++)
-		*(volatile uint64_t *)((char *)at + i * PAGE) = word_of(i, salt);
+		((volatile uint64_t *)at)[i * PAGE / sizeof(uint64_t)] = word_of(i, salt);
 }
 
 void pages_check(const void *at, size_t size, uint64_t salt)
 {
 	for (size_t i = 0; i < size / PAGE; i++) {
-		uint64_t word = *(const volatile uint64_t *)((const char *)at + i * PAGE);
+		uint64_t word = ((const volatile uint64_t *)at)[i * PAGE / sizeof(uint64_t)];
 
 		if (word != word_of(i, salt))
 			fprintf(stderr, "page %zu of %zu:\n", i, size / PAGE);
