@@ -112,7 +112,8 @@ struct mshare_ctl_detach {
  * MSHARE_CTL_FLUSH - drops all links of a range of the view, and every translation made by them
  *
  * off is of the file. Processes link again as they touch it.
- *   EINVAL  off or len is not a multiple of the slot size, len is 0, or the range is not in the view
+ *   EINVAL  off or len is not a multiple of the slot size, len is 0, or the range is not inside
+ *           the view
  *   ENOENT, EBADF, EACCES, EPERM as for QUERY
  */
 struct mshare_ctl_flush {
