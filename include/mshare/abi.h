@@ -10,6 +10,8 @@
  * be done is in the feature mask of MSHARE_CTL_QUERY, and new meaning gets a new operation. 64-bit
  * callers only: others get ENOTTY.
  *
+ * In a Xen PV guest, whose page tables are the hypervisor's, the module does not load (ENODEV).
+ *
  * Words. The *host* of a backing file is the process whose page tables are shared: it maps the file
  * with mmap(2) and registers that range. A *view* is what it registered: (file, protection, host
  * user) -> range of its address space. A *link* is one attached mapping of a view in some process.
