@@ -15,7 +15,7 @@ MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := build
 .PHONY: help build install demo check check-long format format-check tidy clean deps deps-check \
-	module guest check-guest check-debug-kernel deps-guest deps-debug-kernel
+	module module-check guest check-guest check-debug-kernel deps-guest deps-debug-kernel
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -43,6 +43,9 @@ format: deps-check ## lay out the C files
 
 format-check: deps-check ## say which C files are not laid out by .clang-format
 	@.ci/format --check
+
+module-check: ## checkpatch and sparse on the kernel module, for the kernels of the guests
+	@kernel-shim/module/check
 
 tidy: build ## clang-tidy and cppcheck, as far as installed
 	@.ci/tidy $(BUILD)

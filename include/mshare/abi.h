@@ -10,6 +10,8 @@
  * be done is in the feature mask of MSHARE_CTL_QUERY, and new meaning gets a new operation. 64-bit
  * callers only: others get ENOTTY.
  *
+ * In a Xen PV guest, whose page tables are the hypervisor's, the module does not load (ENODEV).
+ *
  * Words. The *host* of a backing file is the process whose page tables are shared: it maps the file
  * with mmap(2) and registers that range. A *view* is what it registered: (file, protection, host
  * user) -> range of its address space. A *link* is one attached mapping of a view in some process.
@@ -36,6 +38,8 @@
  * caller would attach to.
  *   EBADF   fd is not an open descriptor of a regular file
  *   EACCES  fd is not open for reading, or for writing where prot has MSHARE_VIEW_WRITE
+ *   EPERM   MSHARE_VIEW_WRITE on a file sealed against writing
+ *   EINVAL  prot is no protection of a view
  *   ENOENT  nobody this caller trusts hosts the file with this protection
  */
 struct mshare_ctl_query {
@@ -63,7 +67,7 @@ struct mshare_ctl_query {
  *   EEXIST  the file has a host with this protection and the same user already
  *   EBUSY   the caller is attached to a region itself
  *   EUSERS  the user hosts as many views as the module parameter views_per_user allows
- *   EBADF, EACCES as for QUERY; EINTR; ENOMEM
+ *   EBADF, EACCES, EPERM as for QUERY; EINTR; ENOMEM
  */
 struct mshare_ctl_create {
 	__u32 size;
@@ -78,14 +82,14 @@ struct mshare_ctl_create {
  * MSHARE_CTL_ATTACH - a descriptor of the view, to be mapped with mmap(2); close-on-exec
  *
  * mmap(2) of it wants MAP_SHARED; an address, offset and length that are multiples of the slot
- * size; a range inside the view; and no more than the view's protection. The offset is that of the
- * backing file. The mapping stays one piece: mprotect(2) is EACCES, mremap(2) and everything that
- * would split it EINVAL. Nothing is granted that mmap(2) of fd would not grant.
- *   ENOENT  nobody this caller trusts (its own user, the file's owner, root) hosts the file
- *   EPERM   MSHARE_VIEW_WRITE on a file sealed against writing
+ * size (EINVAL); a range inside the view (ENXIO); and exactly the view's protection (EACCES). The
+ * offset is that of the backing file. The mapping stays one piece: mprotect(2) is EACCES, mremap(2)
+ * and everything that would split it fail. Nothing is granted that mmap(2) of fd would not grant.
+ *   ENOENT  nobody this caller trusts (its own user, the file's owner, root) hosts the file; from
+ *           mmap(2): the host is gone
  *   EBUSY   from mmap(2): the caller hosts a view itself
  *   EUSERS  from mmap(2): the view has as many links as links_per_view allows
- *   EBADF, EACCES as for QUERY; EMFILE, ENFILE, ENOMEM
+ *   EBADF, EACCES, EPERM, EINVAL as for QUERY; EMFILE, ENFILE, ENOMEM
  */
 struct mshare_ctl_attach {
 	__u32 size;
@@ -97,6 +101,7 @@ struct mshare_ctl_attach {
 /*
  * MSHARE_CTL_DETACH - unmaps one attached mapping, whole
  *   EINVAL  [addr, addr + len) is not exactly one attached mapping of the caller
+ *   EINTR   a signal
  */
 struct mshare_ctl_detach {
 	__u32 size;
@@ -109,8 +114,9 @@ struct mshare_ctl_detach {
  * MSHARE_CTL_FLUSH - drops all links of a range of the view, and every translation made by them
  *
  * off is of the file. Processes link again as they touch it.
- *   EINVAL  off or len is not a multiple of the slot size
- *   ENOENT, EBADF, EACCES as for QUERY
+ *   EINVAL  off or len is not a multiple of the slot size, len is 0, or the range is not inside
+ *           the view
+ *   ENOENT, EBADF, EACCES, EPERM as for QUERY
  */
 struct mshare_ctl_flush {
 	__u32 size;

@@ -11,6 +11,7 @@
 #include <linux/shmem_fs.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <asm/cpufeature.h>
 
 #include "mshim.h"
 
@@ -117,13 +118,16 @@ static long do_create(struct file *control, union argument *arg)
 static long do_attach(struct file *control, union argument *arg)
 {
 	struct mshim_view *view = get_view(arg->attach.fd, arg->attach.prot);
-	int flags = O_CLOEXEC | (arg->attach.prot & MSHARE_VIEW_WRITE ? O_RDWR : O_RDONLY);
 	int fd;
 
 	if (IS_ERR(view))
 		return PTR_ERR(view);
 	atomic_inc(&view->users);
-	fd = anon_inode_getfd("[mshare]", &mshim_attach_fops, view, flags);
+	/*
+	 * Open for both, or mmap(2) would turn a shared mapping for reading into a private one;
+	 * what may be mapped is the view's affair (check_vma()).
+	 */
+	fd = anon_inode_getfd("[mshare]", &mshim_attach_fops, view, O_CLOEXEC | O_RDWR);
 	if (fd < 0) {
 		atomic_dec(&view->users);
 		mshim_view_put(view);
@@ -161,6 +165,8 @@ static long do_flush(struct file *control, union argument *arg)
 
 static long do_wait(struct file *control, union argument *arg)
 {
+	if (arg->wait.reserved)
+		return -EINVAL;
 	return mshim_control_wait(control->private_data, arg->wait.linger_ms);
 }
 
@@ -249,8 +255,14 @@ static struct miscdevice device = {
 
 static int __init mshim_init(void)
 {
-	int err = mshim_walkers_init();
+	int err;
 
+	/* Its page tables belong to the hypervisor, which wants to know each table's one owner. */
+	if (boot_cpu_has(X86_FEATURE_XENPV)) {
+		pr_err("mshare: page tables cannot be shared in a Xen PV guest\n");
+		return -ENODEV;
+	}
+	err = mshim_walkers_init();
 	if (err)
 		return err;
 	mshim_workqueue = alloc_workqueue("mshare", WQ_UNBOUND, 0);

@@ -77,6 +77,7 @@ def variables(root):
 
 def check_words(root, header, pages):
     """Constants, environment variables and struct members."""
+    pages = {key: page for key, page in pages.items() if page.section != "4"}  # check-abi.py
     words = {word for page in pages.values() for word in re.findall(r"\bMSHARE_\w+\b", page.text)}
     environment = variables(root)
     constants = header.constants()
@@ -92,6 +93,15 @@ def check_words(root, header, pages):
         if not members or not homes:
             complaints.append(f"struct {struct}: no man page names all of its members")
     return complaints
+
+
+def check_device(root, pages):
+    """The kernel ABI and its page."""
+    text = (pathlib.Path(root) / "include/mshare/abi.h").read_text()
+    named = {"MSHARE_CTL_MAGIC"}
+    constants = set(re.findall(r"^#define (MSHARE_\w+)", text, re.M)) - named
+    words = set(re.findall(r"\bMSHARE_(?:CTL|VIEW|FEATURE)_\w*[A-Z]\b", pages["mshare.4"].text))
+    return both_ways(constants, "abi.h", words, "mshare(4)")
 
 
 def check_references(root, pages):
@@ -110,6 +120,7 @@ def main(root):
         if page.section == "3":
             complaints += check_call(header, page)
     complaints += check_words(root, header, pages)
+    complaints += check_device(root, pages)
     complaints += check_references(root, pages)
     report.finish(complaints, len(header.calls))
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The committed layout (layout.c) holds, in C and C++, and leaves out nothing of the header."""
+"""The committed layout holds, in C and C++, and leaves out nothing of the header."""
 import os
 import pathlib
 import re
@@ -20,14 +20,14 @@ def check_complete(header, layout):
     for struct, members in header.structs().items():
         wanted |= {f"SIZE({struct}"} | {f"FIELD({struct}, {member}" for member in members}
     found = set(re.findall(r"^(VALUE\(\w+|SIZE\(\w+|FIELD\(\w+, \w+)", layout, re.M))
-    return ([f"layout.c: {name}) is missing" for name in sorted(wanted - found)] +
-            [f"layout.c: {name}) is not in the header" for name in sorted(found - wanted)])
+    return ([f"{name}) is missing" for name in sorted(wanted - found)] +
+            [f"{name}) is not in the header" for name in sorted(found - wanted)])
 
 
-def main(root, source):
+def main(root, header, source):
     include = pathlib.Path(root) / "include"
     layout = pathlib.Path(source).read_text()
-    complaints = check_complete(contract.header(root), layout)
+    complaints = check_complete(contract.Header((include / header).read_text()), layout)
     for variable, args in (("CC", ["-std=gnu17"]), ("CXX", ["-std=gnu++17", "-x", "c++"])):
         if variable in os.environ:
             said = toolchain.Compiler(variable, include).run(*args, "-fsyntax-only", source)

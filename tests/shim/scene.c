@@ -28,10 +28,15 @@ void scene_unharmed(const struct scene *s)
 void scene_end(struct scene *s)
 {
 	struct mshare_ctl_query query;
+	int user;
 
 	scene_unharmed(s);
+	/* Keeps the host from leaving before it has been asked. */
+	user = view_attach(s->fd, READ_WRITE);
+	check(user >= 0);
 	detach(s->at, s->size);
 	query = view_query(s->fd, READ_WRITE);
+	close(user);
 	check_equal(query.links, 0);
 	check_equal(query.tables, 0);
 	check_equal(query.entries, 0);

@@ -110,7 +110,7 @@ static void test_exec(void **state)
 static void test_vfork(void **state)
 {
 	struct scene s = scene_make(SIZE);
-	volatile uint64_t *word = (volatile uint64_t *)s.at;
+	volatile uint64_t *word = (void *)s.at;
 	uint64_t before = *word;
 	int status;
 	pid_t pid;

@@ -74,7 +74,7 @@ static void spin(void *arg)
 			return;
 		if (atomic_load(&s->board->changing) != state)
 			continue;
-		there = look((uint64_t *)(at + s->off), &word);
+		there = look((void *)(at + s->off), &word);
 		if (atomic_load(&s->board->changing) != state)
 			continue;
 		judge(state, there, word);
@@ -107,7 +107,7 @@ static void punch(const struct change *c, uint64_t state)
 
 static void put_value(const struct change *c, uint64_t state)
 {
-	*(volatile uint64_t *)(c->plain + c->off) = state;
+	*(volatile uint64_t *)(void *)(c->plain + c->off) = state;
 }
 
 static void cut_off(const struct change *c, uint64_t state)

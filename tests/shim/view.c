@@ -72,7 +72,7 @@ static void be_host(void *arg)
 {
 	struct host_order *order = arg;
 	struct mapping own = { NULL, order->host.size, order->host.fd };
-	struct mshare_ctl_wait wait = { .size = sizeof(wait), .linger_ms = 200 };
+	struct mshare_ctl_wait wait = { .size = sizeof(wait), .linger_ms = 500 };
 	int device = device_open();
 	int ret;
 
@@ -215,13 +215,13 @@ static uint64_t word_of(size_t page, uint64_t salt)
 void pages_fill(void *at, size_t size, uint64_t salt)
 {
 	for (size_t i = 0; i < size / PAGE; i++)
-		*(volatile uint64_t *)((char *)at + i * PAGE) = word_of(i, salt);
+		((volatile uint64_t *)at)[i * PAGE / sizeof(uint64_t)] = word_of(i, salt);
 }
 
 void pages_check(const void *at, size_t size, uint64_t salt)
 {
 	for (size_t i = 0; i < size / PAGE; i++) {
-		uint64_t word = *(const volatile uint64_t *)((const char *)at + i * PAGE);
+		uint64_t word = ((const volatile uint64_t *)at)[i * PAGE / sizeof(uint64_t)];
 
 		if (word != word_of(i, salt))
 			fprintf(stderr, "page %zu of %zu:\n", i, size / PAGE);
