@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * System calls, and the only place that sees errno. Each call returns its result, 0, or -errno.
- * Interrupted calls are repeated here. Unit tests replace the file (tests/lib/mock-sys.c).
+ * Interrupted calls are repeated here. Unit tests replace the file (tests/unit/mock-sys.c).
  */
 #ifndef MSHARE_SYS_H
 #define MSHARE_SYS_H
