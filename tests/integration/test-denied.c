@@ -2,7 +2,6 @@
 /* The real thing refused: the library falls back and says so, or fails where the caller requires
  * it. Every case runs in a process of its own, so that nothing has been probed before. */
 #include <errno.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -13,6 +12,7 @@
 #include "backend.h"
 #include "child.h"
 #include "deny.h"
+#include "mounts.h"
 #include "object.h"
 
 #define REGION (4 * pmd_size())
@@ -287,8 +287,7 @@ static void without_hugetlbfs(void *arg)
 	mshare_t r;
 
 	(void)arg;
-	check(unshare(CLONE_NEWNS) == 0);
-	check(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+	private_mounts();
 	check(umount2(where, MNT_DETACH) == 0);
 	check_refused(!mshare_create(name_make(name, "hugetlbfs"), REGION, NULL), EOPNOTSUPP);
 	check(strstr(mshare_errmsg(), "hugetlbfs"));
@@ -305,7 +304,7 @@ static void no_place_for_names(void **state)
 	(void)state;
 	if (!backend_is(MSHARE_BACKEND_HUGETLB))
 		return;
-	need_root("to unmount hugetlbfs");
+	need_private_mounts("to unmount hugetlbfs");
 	if (!getenv("MSHARE_TEST_HUGETLBFS"))
 		skip_case("was not started by with-hugepages");
 	child_run(without_hugetlbfs, NULL);

@@ -3,7 +3,6 @@
  * works again when the limit is gone. Every case runs in a process of its own. */
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +15,7 @@
 
 #include "backend.h"
 #include "child.h"
+#include "mounts.h"
 #include "object.h"
 #include "proc.h"
 
@@ -177,12 +177,6 @@ static void mappings(void **state)
 	child_run(no_mapping, NULL);
 }
 
-static void private_mounts(void)
-{
-	check(unshare(CLONE_NEWNS) == 0);
-	check(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
-}
-
 /* mshare-host looks about once a second whether the last user has gone; until then it holds the
  * memory of a region that nobody else knows any more. */
 static void wait_until_free(const char *path, uint64_t bytes)
@@ -263,7 +257,7 @@ static void no_shm(void *arg)
 
 static void shm_in_a_private_mount(child_body *body)
 {
-	need_root("to mount another /dev/shm");
+	need_private_mounts("to mount another /dev/shm");
 	if (backend_takes_shmem()) /* names of hugetlb regions live in hugetlbfs */
 		child_run(body, NULL);
 }
