@@ -28,7 +28,7 @@ int sys_stat(const char *path, struct stat *st); /* does not follow a last symbo
 int sys_fs_type(int fd, uint64_t *type); /* statfs f_type */
 int sys_fs_space(const char *path, uint64_t *total,
 		 uint64_t *free_bytes); /* UINT64_MAX: unlimited */
-int sys_ftruncate(int fd, off_t size);
+int sys_ftruncate(int fd, off_t size); /* to a larger size; -EFBIG without SIGXFSZ */
 int sys_fchmod(int fd, mode_t mode);
 int sys_punch_hole(int fd, off_t off, off_t len);
 int sys_link_fd(int fd, const char *path); /* gives an O_TMPFILE descriptor its name */

@@ -177,6 +177,40 @@ static void mappings(void **state)
 	child_run(no_mapping, NULL);
 }
 
+/* SIGXFSZ, which the kernel sends for a file beyond the limit, would end this process. */
+static void small_files_only(void *arg)
+{
+	const struct rlimit limit = { pmd_size() / 2, RLIM_INFINITY };
+	struct mshare_caps caps = { .size = sizeof(caps) };
+	struct mshare_attr attr = MSHARE_ATTR_INIT;
+	mshare_t r = mshare_from_fd(*(int *)arg, NULL);
+	char name[NAME_SIZE];
+
+	check(r);
+	check(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+	check(mshare_probe(&caps) == 0);
+	if (backend_is(MSHARE_BACKEND_HUGETLB))
+		check(caps.backend[MSHARE_BACKEND_HUGETLB].error == EFBIG);
+	check_refused(!mshare_create(NULL, REGION, NULL), EOVERFLOW);
+	check_refused(!mshare_create(name_make(name, "fsize"), REGION, NULL), EOVERFLOW);
+	check_equal(name_count(name), 0);
+	bytes_fill(region_attach_all(r), REGION, 7); /* what others have made may be used */
+	region_end(r);
+	attr.align = MSHARE_ALIGN_BASE;
+	if (backend_is(MSHARE_BACKEND_PLAIN))
+		region_end(region_make_with(page_size(), &attr));
+}
+
+static void file_size(void **state)
+{
+	mshare_t r = region_make(REGION);
+	int fd = mshare_fd(r);
+
+	(void)state;
+	child_run(small_files_only, &fd);
+	region_end(r);
+}
+
 /* mshare-host looks about once a second whether the last user has gone; until then it holds the
  * memory of a region that nobody else knows any more. */
 static void wait_until_free(const char *path, uint64_t bytes)
@@ -283,9 +317,10 @@ static void shm_absent(void **state)
 int main(void)
 {
 	const struct CMUnitTest cases[] = {
-		cmocka_unit_test(descriptors), cmocka_unit_test(address_space),
-		cmocka_unit_test(mappings),    cmocka_unit_test(shm_too_small),
-		cmocka_unit_test(shm_full),    cmocka_unit_test(shm_absent),
+		cmocka_unit_test(descriptors),	 cmocka_unit_test(address_space),
+		cmocka_unit_test(mappings),	 cmocka_unit_test(file_size),
+		cmocka_unit_test(shm_too_small), cmocka_unit_test(shm_full),
+		cmocka_unit_test(shm_absent),
 	};
 
 	return RUN_CASES(cases);
