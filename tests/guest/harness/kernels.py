@@ -107,4 +107,4 @@ def build_module(kernel):
     done = subprocess.run([paths.HERE / "module", kernel.name], check=False,
                           stdout=subprocess.DEVNULL)
     if done.returncode:
-        raise paths.Unavailable(f"the module does not build for {kernel.name}")
+        raise paths.Broken(f"the module does not build for {kernel.name}")
