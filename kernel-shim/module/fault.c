@@ -3,8 +3,10 @@
 #include <linux/delay.h>
 #include <linux/highmem.h>
 #include <linux/hugetlb.h>
+#include <linux/magic.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
+#include <linux/shmem_fs.h>
 #include <linux/userfaultfd_k.h>
 
 #include "mshim.h"
@@ -47,11 +49,11 @@ static bool invalidating(const struct mshim_view *view, unsigned long addr)
 }
 
 /*
- * Link-around: every slot under the PMD table of the fault that lies in the host's VMA as a whole and
- * that the host has a table for. Host mmap_lock and view->lock held, which keep the host's entries
- * and tables: upper tables over a VMA stay as long as it does, and the core changes the entries in
- * notifier sections only, of which none is in progress over the slot. vmf->pmd is in the PMD table
- * of the attached process, which its mmap_lock keeps.
+ * Link-around: every slot under the PMD table of the fault that lies in the host's VMA as a whole
+ * and that the host has a table for. Host mmap_lock and view->lock held, which keep the host's
+ * entries and tables: upper tables over a VMA stay as long as it does, and the core changes the
+ * entries in notifier sections only, of which none is in progress over the slot. vmf->pmd is in
+ * the PMD table of the attached process, which its mmap_lock keeps.
  */
 static void link_around(struct mshim_link *link, const struct vm_fault *vmf,
 			const struct vm_area_struct *host)
@@ -96,9 +98,9 @@ static enum outcome try_link(struct mshim_link *link, const struct vm_fault *vmf
 
 	spin_lock(&view->lock);
 	view->faults++;
-	if (test_bit(nr, link->blank))
+	if (test_bit(nr, link->blank)) {
 		outcome = BLANK;
-	else if (!mmu_interval_read_retry(&link->notifier, seq) &&
+	} else if (!mmu_interval_read_retry(&link->notifier, seq) &&
 		 !invalidating(view, addr & PMD_MASK)) {
 		link_around(link, vmf, host);
 		outcome = DONE;
@@ -107,12 +109,33 @@ static enum outcome try_link(struct mshim_link *link, const struct vm_fault *vmf
 	return outcome;
 }
 
+/*
+ * The address space of a killed host belongs to no memory cgroup: what shmem would charge to it
+ * nobody would pay for. The page is brought in here instead, at the expense of current; other file
+ * systems charge current anyway.
+ */
+static vm_fault_t charge_current(const struct mshim_view *view, pgoff_t pgoff)
+{
+	struct address_space *mapping = view->backing->f_mapping;
+	struct page *page;
+
+	if (mapping->host->i_sb->s_magic != TMPFS_MAGIC || mshim_mm_pays(view->mm))
+		return 0;
+	page = shmem_read_mapping_page_gfp(mapping, pgoff, mapping_gfp_mask(mapping));
+	if (!IS_ERR(page))
+		put_page(page);
+	/* Anything else, such as the end of the file, the host's fault will find. */
+	return page == ERR_PTR(-ENOMEM) ? VM_FAULT_OOM : 0;
+}
+
 /* The host faults on its own behalf: its rss, its cgroup, its rmap. */
 static vm_fault_t host_fault(struct mshim_view *view, struct vm_area_struct *vma,
-			     unsigned long addr, unsigned int flags)
+			     const struct vm_fault *vmf, unsigned long addr)
 {
-	flags = FAULT_FLAG_REMOTE | (flags & FAULT_FLAG_WRITE);
-	return handle_mm_fault(vma, addr, flags, NULL) & VM_FAULT_ERROR;
+	unsigned int flags = FAULT_FLAG_REMOTE | (vmf->flags & FAULT_FLAG_WRITE);
+	vm_fault_t ret = charge_current(view, vmf->pgoff);
+
+	return ret ?: handle_mm_fault(vma, addr, flags, NULL) & VM_FAULT_ERROR;
 }
 
 static vm_fault_t fault_once(struct mshim_link *link, const struct vm_fault *vmf,
@@ -129,7 +152,7 @@ static vm_fault_t fault_once(struct mshim_link *link, const struct vm_fault *vmf
 		return VM_FAULT_NOPAGE; /* killed: the fault is repeated in vain */
 	vma = READ_ONCE(view->dead) ? NULL : host_vma(view, addr);
 	if (vma)
-		ret = host_fault(view, vma, addr, vmf->flags);
+		ret = host_fault(view, vma, vmf, addr);
 	if (!ret)
 		*outcome = try_link(link, vmf, vma, addr, seq);
 	mmap_read_unlock(view->mm);

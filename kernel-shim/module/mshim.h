@@ -129,7 +129,9 @@ extern struct workqueue_struct *mshim_workqueue;
 struct mshim_control {
 	struct list_head views;		/* mshim_views_mutex */
 };
+
 struct seq_file;
+
 int mshim_view_create(struct mshim_control *control, const struct mshare_ctl_create *arg,
 		      struct file *file);
 long mshim_control_wait(struct mshim_control *control, u32 linger_ms);

@@ -15,7 +15,7 @@ static unsigned int views_per_user = 4096;
 module_param(views_per_user, uint, 0644);
 MODULE_PARM_DESC(views_per_user, "views one user may host (root: unlimited)");
 
-DEFINE_MUTEX(mshim_views_mutex);
+DEFINE_MUTEX(mshim_views_mutex);		/* which views there are, and of whom */
 static DEFINE_HASHTABLE(views_by_inode, 8);	/* mshim_views_mutex */
 static DEFINE_HASHTABLE(views_by_mm, 8);	/* mshim_views_mutex */
 
@@ -177,7 +177,7 @@ static void unpublish(struct mshim_view *view)
 	hash_del(&view->by_mm);
 }
 
-/* Seen as a host first, then looked at: mmap() does it the other way round, so one of us notices. */
+/* Seen as a host first, then looked at: mmap() does it in the other order, so one of us notices. */
 static int publish(struct mshim_control *control, struct mshim_view *view)
 {
 	struct inode *inode = file_inode(view->backing);
