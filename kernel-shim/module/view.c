@@ -111,7 +111,7 @@ static bool too_many(kuid_t uid)
 static bool maps_file(struct vm_area_struct *vma, struct file *file, bool writable)
 {
 	return vma->vm_file && file_inode(vma->vm_file) == file_inode(file) &&
-	       (vma->vm_flags & VM_SHARED) && !(vma->vm_flags & (VM_IO | VM_PFNMAP)) &&
+	       (vma->vm_flags & VM_MAYSHARE) && !(vma->vm_flags & (VM_IO | VM_PFNMAP)) &&
 	       !is_vm_hugetlb_page(vma) && !userfaultfd_armed(vma) &&
 	       (vma->vm_flags & VM_READ) && !!(vma->vm_flags & VM_WRITE) == writable;
 }
