@@ -32,7 +32,7 @@ static struct vm_area_struct *host_vma(const struct mshim_view *view, unsigned l
 	if (!vma || vma->vm_start > addr || !vma->vm_file || is_vm_hugetlb_page(vma) ||
 	    file_inode(vma->vm_file) != file_inode(view->backing))
 		return NULL;
-	if (!(vma->vm_flags & VM_SHARED) || !(vma->vm_flags & VM_READ) ||
+	if (!(vma->vm_flags & VM_MAYSHARE) || !(vma->vm_flags & VM_READ) ||
 	    (vma->vm_flags & (VM_IO | VM_PFNMAP)) || userfaultfd_armed(vma))
 		return NULL;
 	if (!!(vma->vm_flags & VM_WRITE) != view->writable)
@@ -85,7 +85,12 @@ static void link_around(struct mshim_link *link, const struct vm_fault *vmf,
 	trace_mshare_link(view, vmf->address, link->nr_filled - before);
 }
 
-enum outcome { DONE, AGAIN, BLANK };
+enum outcome {
+	DONE,
+	MISSING,	/* the host does not map the page, or not for writing */
+	AGAIN,		/* an invalidation is in the way */
+	BLANK,		/* so is a blank table */
+};
 
 /* Links if nothing has been invalidated since seq was taken, on the attached side. */
 static enum outcome try_link(struct mshim_link *link, const struct vm_fault *vmf,
@@ -94,16 +99,17 @@ static enum outcome try_link(struct mshim_link *link, const struct vm_fault *vmf
 {
 	struct mshim_view *view = link->view;
 	unsigned long nr = (vmf->address - link->vma->vm_start) >> PMD_SHIFT;
+	bool write = vmf->flags & FAULT_FLAG_WRITE;
 	enum outcome outcome = AGAIN;
 
 	spin_lock(&view->lock);
-	view->faults++;
 	if (test_bit(nr, link->blank)) {
 		outcome = BLANK;
 	} else if (!mmu_interval_read_retry(&link->notifier, seq) &&
-		 !invalidating(view, addr & PMD_MASK)) {
-		link_around(link, vmf, host);
-		outcome = DONE;
+		   !invalidating(view, addr & PMD_MASK)) {
+		if (!test_bit(nr, link->filled))
+			link_around(link, vmf, host);
+		outcome = mshim_mapped(view->mm, addr, write) ? DONE : MISSING;
 	}
 	spin_unlock(&view->lock);
 	return outcome;
@@ -138,11 +144,30 @@ static vm_fault_t host_fault(struct mshim_view *view, struct vm_area_struct *vma
 	return ret ?: handle_mm_fault(vma, addr, flags, NULL) & VM_FAULT_ERROR;
 }
 
+/*
+ * What the host maps already only has to be linked. What it does not it faults in first, which the
+ * slot may have to be linked for once more, or for the first time. Host mmap_lock held.
+ */
+static vm_fault_t link_or_fault(struct mshim_link *link, const struct vm_fault *vmf,
+				struct vm_area_struct *host, unsigned long seq,
+				enum outcome *outcome)
+{
+	unsigned long addr = host_addr(link->view, vmf->pgoff);
+	vm_fault_t ret = 0;
+
+	*outcome = try_link(link, vmf, host, addr, seq);
+	if (*outcome == MISSING) {
+		ret = host_fault(link->view, host, vmf, addr);
+		if (!ret)
+			*outcome = try_link(link, vmf, host, addr, seq);
+	}
+	return ret;
+}
+
 static vm_fault_t fault_once(struct mshim_link *link, const struct vm_fault *vmf,
 			     enum outcome *outcome)
 {
 	struct mshim_view *view = link->view;
-	unsigned long addr = host_addr(view, vmf->pgoff);
 	unsigned long seq = mmu_interval_read_begin(&link->notifier);
 	struct vm_area_struct *vma;
 	vm_fault_t ret = VM_FAULT_SIGBUS;
@@ -150,11 +175,9 @@ static vm_fault_t fault_once(struct mshim_link *link, const struct vm_fault *vmf
 	/* Inside the attached mmap_lock: a host is never attached, so the order has no cycle. */
 	if (mshim_mmap_read_lock_nested(view->mm))
 		return VM_FAULT_NOPAGE; /* killed: the fault is repeated in vain */
-	vma = READ_ONCE(view->dead) ? NULL : host_vma(view, addr);
+	vma = READ_ONCE(view->dead) ? NULL : host_vma(view, host_addr(view, vmf->pgoff));
 	if (vma)
-		ret = host_fault(view, vma, vmf, addr);
-	if (!ret)
-		*outcome = try_link(link, vmf, vma, addr, seq);
+		ret = link_or_fault(link, vmf, vma, seq, outcome);
 	mmap_read_unlock(view->mm);
 	return ret;
 }
@@ -202,11 +225,14 @@ static vm_fault_t prepare(struct vm_fault *vmf)
 	return VM_FAULT_RETRY;
 }
 
-/* A fault, or what keeps it from being served here: BLANK. */
+/* A fault, or what keeps it from being served here: BLANK. A page that is gone again is MISSING. */
 static vm_fault_t serve(struct vm_fault *vmf, struct mshim_link *link, enum outcome *outcome)
 {
 	vm_fault_t ret;
 
+	spin_lock(&link->view->lock);
+	link->view->faults++;
+	spin_unlock(&link->view->lock);
 	do {
 		*outcome = DONE;
 		ret = fault_once(link, vmf, outcome);

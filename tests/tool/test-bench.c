@@ -124,8 +124,12 @@ static void huge_pages_cost_a_tenth_at_most(void **state)
 	struct json_object *thp;
 
 	(void)state;
-	if (caps.backend[MSHARE_BACKEND_THP].error || shmem_is_always_huge() || !countable)
-		skip();
+	if (caps.backend[MSHARE_BACKEND_THP].error)
+		skip_because("this kernel gives shared memory no transparent huge pages");
+	if (shmem_is_always_huge())
+		skip_because("shared memory is huge unasked: nothing to compare with");
+	if (!countable)
+		skip_because("the page tables of a sanitizer cannot be told apart");
 	list = tool_json(0, "bench tables --json --procs 2 --backend thp --size " SIZE_TEXT);
 	thp = element(list, "backend", "thp");
 	assert_non_null(thp);
@@ -198,7 +202,7 @@ static void unavailable_has_the_reason(void **state)
 
 	(void)state;
 	if (!caps.backend[MSHARE_BACKEND_SHIM].error)
-		skip();
+		skip_because("the kernel module is loaded: no backend is unavailable for sure");
 	list = tool_json(0, "bench tables --json --procs 2 --backend shim --size 4M");
 	shim = element(list, "backend", "shim");
 	assert_true(strlen(string_of(shim, "unavailable")) > 0);
