@@ -100,6 +100,8 @@ static const char *degraded_text(int err)
 		return "as many processes are attached as the module allows (links_per_view)";
 	case -EBUSY:
 		return "a process that hosts page tables cannot attach";
+	case -EACCES:
+		return "no host process, which only who may write the file can start";
 	case -ENOSYS:
 		return "the mshare module is not loaded any more";
 	default:
