@@ -418,6 +418,7 @@ int main(void)
 	};
 
 	setenv("MSHARE_BACKEND", "shim", 1);
+	setenv("MSHARE_TEST_DIR", "/scratch", 0);
 	names_guard();
 	return SHIM_MAIN(cases);
 }
