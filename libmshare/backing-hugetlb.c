@@ -77,8 +77,12 @@ int backing_hugetlb_dir(uint64_t page_size, unsigned int index, char *dir)
 	ssize_t length =
 		text ? sys_read_file("/proc/self/mounts", text, MOUNTS_TEXT_SIZE) : -ENOMEM;
 	FILE *mounts = length > 0 ? fmemopen(text, (size_t)length, "r") : NULL;
-	int err = length < 0 ? (int)length : -ENOENT;
+	int err = -ENOENT; /* without /proc, nobody knows of any */
 
+	if (length == -ENOMEM || length == -EMFILE || length == -ENFILE)
+		err = (int)length;
+	else if (length > 0 && !mounts)
+		err = -ENOMEM;
 	if (mounts) {
 		err = find_mount(mounts, page_size, index, dir);
 		fclose(mounts);

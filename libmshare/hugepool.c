@@ -83,7 +83,8 @@ void hugepool_sentence(uint64_t page_size, uint64_t need, char *out, size_t out_
 		hugepool_command(page_size, pool.total + need - pool.available, "", command,
 				 sizeof(command));
 	else
-		snprintf(command, sizeof(command), "a limit of the cgroup or RLIMIT_AS forbids it");
+		snprintf(command, sizeof(command),
+			 "a limit of the cgroup, RLIMIT_AS or RLIMIT_FSIZE forbids it");
 	snprintf(out, out_size, "needs %llu huge page%s of %s, %llu %s free: %s",
 		 (unsigned long long)need, need == 1 ? "" : "s", text,
 		 (unsigned long long)pool.available, pool.available == 1 ? "is" : "are", command);

@@ -118,6 +118,7 @@ static void zap_queued(struct mshim_view *view)
  * may still be at its IPI round.
  */
 static void round_begin(struct mshim_view *view, struct mshim_round *round)
+	__acquires(&view->lock)
 {
 	mshim_round_begin(round);
 	spin_lock(&view->lock);
@@ -125,6 +126,7 @@ static void round_begin(struct mshim_view *view, struct mshim_round *round)
 }
 
 static void round_end(struct mshim_view *view, struct mshim_round *round)
+	__releases(&view->lock)
 {
 	spin_unlock(&view->lock);
 	mshim_round_end(round);

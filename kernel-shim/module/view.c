@@ -15,7 +15,7 @@ static unsigned int views_per_user = 4096;
 module_param(views_per_user, uint, 0644);
 MODULE_PARM_DESC(views_per_user, "views one user may host (root: unlimited)");
 
-DEFINE_MUTEX(mshim_views_mutex);
+DEFINE_MUTEX(mshim_views_mutex);		/* which views there are, and of whom */
 static DEFINE_HASHTABLE(views_by_inode, 8);	/* mshim_views_mutex */
 static DEFINE_HASHTABLE(views_by_mm, 8);	/* mshim_views_mutex */
 
@@ -110,6 +110,7 @@ static bool too_many(kuid_t uid)
 /* Whether vma is an ordinary shared mapping of this file; mmap_lock of its mm held. */
 static bool maps_file(struct vm_area_struct *vma, struct file *file, bool writable)
 {
+	/* VM_MAYSHARE is MAP_SHARED; VM_SHARED is also taken from who may not write the file. */
 	return vma->vm_file && file_inode(vma->vm_file) == file_inode(file) &&
 	       (vma->vm_flags & VM_MAYSHARE) && !(vma->vm_flags & (VM_IO | VM_PFNMAP)) &&
 	       !is_vm_hugetlb_page(vma) && !userfaultfd_armed(vma) &&
@@ -177,7 +178,7 @@ static void unpublish(struct mshim_view *view)
 	hash_del(&view->by_mm);
 }
 
-/* Seen as a host first, then looked at: mmap() does it the other way round, so one of us notices. */
+/* Seen as a host first, then looked at: mmap() does it in the other order, so one of us notices. */
 static int publish(struct mshim_control *control, struct mshim_view *view)
 {
 	struct inode *inode = file_inode(view->backing);

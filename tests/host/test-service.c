@@ -22,8 +22,10 @@ static size_t pmd, page;
 static int needs_collapse(void **state)
 {
 	(void)state;
-	if (!probe_thp_collapse())
+	if (!probe_thp_collapse()) {
+		fprintf(stderr, "skip: this kernel makes no huge pages of filled shared memory\n");
 		skip();
+	}
 	return 0;
 }
 

@@ -3,10 +3,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <liburing.h>
+#include <linux/futex.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -103,11 +105,34 @@ static void io_uring_refuses(void *arg)
 {
 	struct io_uring ring;
 	struct iovec to = { (void *)target, SIZE };
+	struct io_uring_sqe *sqe;
+	struct io_uring_cqe *cqe;
+	int fd = disk_file(PAGE);
 
 	(void)arg;
 	check_equal(io_uring_queue_init(4, &ring, 0), 0);
 	check(io_uring_register_buffers(&ring, &to, 1) < 0);
+	sqe = io_uring_get_sqe(&ring);
+	io_uring_prep_read(sqe, fd, (void *)target, PAGE, 0);
+	check_equal(io_uring_submit_and_wait(&ring, 1), 1);
+	check_equal(io_uring_wait_cqe(&ring, &cqe), 0);
+	check_equal(cqe->res, -EFAULT);
 	io_uring_queue_exit(&ring);
+	close(fd);
+}
+
+/* What the kernel stores by itself, a word at a time. */
+static void atomics_refused(void *arg)
+{
+	uint32_t here = 0;
+
+	(void)arg;
+	check_equal(syscall(SYS_futex, &here, FUTEX_WAKE_OP, 0, 0, target,
+			    FUTEX_OP(FUTEX_OP_SET, 1, FUTEX_OP_CMP_EQ, 0)),
+		    -1);
+	check_equal(errno, EFAULT);
+	check(syscall(SYS_futex, target, FUTEX_LOCK_PI, 0, NULL) == -1 && errno == EFAULT);
+	check(syscall(SYS_get_robust_list, 0, target, target) == -1 && errno == EFAULT);
 }
 
 static void mapping_refuses(void *arg)
@@ -209,6 +234,7 @@ CASE(stores_fault)
 CASE(stores_fault_after_reading)
 CASE(kernel_refuses_to_write)
 CASE(io_uring_refuses)
+CASE(atomics_refused)
 CASE(mapping_refuses)
 CASE(debugger_refused)
 CASE(descriptor_decides)
@@ -262,6 +288,7 @@ int main(void)
 		cmocka_unit_test(test_stores_fault_after_reading),
 		cmocka_unit_test(test_kernel_refuses_to_write),
 		cmocka_unit_test(test_io_uring_refuses),
+		cmocka_unit_test(test_atomics_refused),
 		cmocka_unit_test(test_mapping_refuses),
 		cmocka_unit_test(test_debugger_refused),
 		cmocka_unit_test(test_descriptor_decides),

@@ -252,25 +252,26 @@ void *shared_memory(size_t size)
 	return at;
 }
 
-struct mortal {
+struct mortal_order {
 	child_body *body;
 	void *arg;
 };
 
-/* CMocka catches signals, and a child would go on where the test was started. */
-static void run_mortal(void *arg)
+/* CMocka catches them, and would go on with its next test in the child. */
+static void be_mortal(void *arg)
 {
-	struct mortal *mortal = arg;
+	static const int deadly[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGSYS };
+	const struct mortal_order *order = arg;
 
-	signal(SIGBUS, SIG_DFL);
-	signal(SIGSEGV, SIG_DFL);
-	mortal->body(mortal->arg);
+	for (size_t i = 0; i < sizeof(deadly) / sizeof(deadly[0]); i++)
+		check(signal(deadly[i], SIG_DFL) != SIG_ERR);
+	order->body(order->arg);
 }
 
 int signal_of(child_body *body, void *arg)
 {
-	struct mortal mortal = { body, arg };
-	pid_t pid = child_start(run_mortal, &mortal);
+	struct mortal_order order = { body, arg };
+	pid_t pid = child_start(be_mortal, &order);
 	int status;
 
 	check(waitpid(pid, &status, 0) == pid);
