@@ -17,10 +17,14 @@
 #define SIZE (8 * MIB)
 #define ROUNDS 300
 
+static void wait_for_somebody(const struct mapping *own)
+{
+	check(COMES_TRUE(view_query(own->fd, READ_WRITE).links > 0));
+}
+
 static void sleep_as_another_program(const struct mapping *own)
 {
-	(void)own;
-	pause_ms(20); /* let somebody attach */
+	wait_for_somebody(own);
 	execl("/bin/sleep", "sleep", "1000", NULL);
 	check(!"exec");
 }
@@ -103,8 +107,7 @@ static void test_exec_with_the_device(void **state)
 
 static void leave(const struct mapping *own)
 {
-	(void)own;
-	pause_ms(20);
+	wait_for_somebody(own);
 	_exit(0);
 }
 

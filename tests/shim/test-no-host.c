@@ -9,8 +9,10 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "deny.h"
 #include "hosts.h"
 #include "view.h"
 
@@ -85,6 +87,34 @@ static void test_no_process_by_group(void **state)
 	check(COMES_TRUE(rmdir(GROUP) == 0));
 }
 
+/*
+ * The host is gone each time we come to map its view: mmap(2) of the descriptor that comes next but
+ * one, after the device's, says so.
+ */
+static void hosts_always_leave(void *arg)
+{
+	mshare_t r = region_make(REGION);
+	char *first = region_attach_all(r), *p;
+	int next = dup(0);
+
+	(void)arg;
+	bytes_fill(first, REGION, 3);
+	check(next >= 0 && close(next) == 0);
+	deny_call_with(SYS_mmap, 4, UINT32_MAX, (uint32_t)next + 1, ENOENT);
+	p = mshare_attach(r, NULL, 0, REGION, READ_WRITE, 0);
+	check(p != MAP_FAILED);
+	bytes_check(p, REGION, 3);
+	check_equal(region_stat(r, 0).backend, MSHARE_BACKEND_PLAIN);
+	check(strstr(region_stat(r, 0).reason, "no host process"));
+}
+
+static void test_hosts_always_leave(void **state)
+{
+	(void)state;
+	child_run(hosts_always_leave, NULL);
+	nobody_hosts();
+}
+
 static void test_no_more_links(void **state)
 {
 	mshare_t r = region_make(REGION);
@@ -139,6 +169,7 @@ int main(void)
 		cmocka_unit_test(test_no_process_by_group),
 		cmocka_unit_test(test_no_more_links),
 		cmocka_unit_test(test_grown_file),
+		cmocka_unit_test(test_hosts_always_leave),
 	};
 
 	return HOSTS_MAIN(cases);
