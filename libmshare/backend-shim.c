@@ -53,6 +53,9 @@ static int shim_accepts(const struct region_request *req)
 	if (err)
 		return err;
 	err = why_not();
+	/* Nothing is known about the kernel then; another backend may do with less. */
+	if (req->forced && (err == -EMFILE || err == -ENFILE || err == -ENOMEM))
+		return fail(err, "shim: no descriptor or memory is left to try it with");
 	return err ? fail(-EOPNOTSUPP, "shim: %s", sentence(err)) : 0;
 }
 
@@ -100,6 +103,8 @@ static const char *degraded_text(int err)
 		return "as many processes are attached as the module allows (links_per_view)";
 	case -EBUSY:
 		return "a process that hosts page tables cannot attach";
+	case -EACCES:
+		return "no host process, which only who may write the file can start";
 	case -ENOSYS:
 		return "the mshare module is not loaded any more";
 	default:
@@ -162,10 +167,25 @@ static int shim_mapping_fd(struct region *r, int prot, int refused)
 	return r->fd;
 }
 
+/* The mapping consists of whole slots; the file may end in the last one. */
+static int populate_to_end(const struct region *r, const struct attachment *a)
+{
+	struct attachment part = *a;
+	uint64_t end;
+	int err = region_size_now(r, &end);
+
+	if (!err)
+		err = align_up(end, page_sizes()->base, &end);
+	if (err)
+		return err;
+	if (end > (uint64_t)a->off && end - (uint64_t)a->off < a->len)
+		part.len = end - (uint64_t)a->off;
+	return backend_populate(&part);
+}
+
 static int shim_attached(struct region *r, const struct attachment *a, bool populate)
 {
-	(void)r;
-	return populate ? backend_populate(a) : 0;
+	return populate ? populate_to_end(r, a) : 0;
 }
 
 static int drop_range(const struct region *r, int device, uint32_t prot, uint64_t off, uint64_t len)

@@ -32,7 +32,7 @@ static struct vm_area_struct *host_vma(const struct mshim_view *view, unsigned l
 	if (!vma || vma->vm_start > addr || !vma->vm_file || is_vm_hugetlb_page(vma) ||
 	    file_inode(vma->vm_file) != file_inode(view->backing))
 		return NULL;
-	if (!(vma->vm_flags & VM_MAYSHARE) || !(vma->vm_flags & VM_READ) ||
+	if (!(vma->vm_flags & VM_SHARED) || !(vma->vm_flags & VM_READ) ||
 	    (vma->vm_flags & (VM_IO | VM_PFNMAP)) || userfaultfd_armed(vma))
 		return NULL;
 	if (!!(vma->vm_flags & VM_WRITE) != view->writable)

@@ -110,7 +110,9 @@ static long do_create(struct file *control, union argument *arg)
 
 	if (IS_ERR(file))
 		return PTR_ERR(file);
-	err = mshim_view_create(control->private_data, &arg->create, file);
+	err = -EACCES; /* also for a view to read: see maps_file() */
+	if (file->f_mode & FMODE_WRITE)
+		err = mshim_view_create(control->private_data, &arg->create, file);
 	fput(file);
 	return err;
 }

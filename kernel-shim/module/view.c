@@ -107,12 +107,15 @@ static bool too_many(kuid_t uid)
 	return count >= views_per_user;
 }
 
-/* Whether vma is an ordinary shared mapping of this file; mmap_lock of its mm held. */
+/*
+ * Whether vma is an ordinary shared mapping of this file; mmap_lock of its mm held. VM_SHARED: to a
+ * mapping of a descriptor that is not open for writing the OOM reaper does as to a private one, and
+ * once the host is a victim it cannot fault there any more.
+ */
 static bool maps_file(struct vm_area_struct *vma, struct file *file, bool writable)
 {
-	/* VM_MAYSHARE is MAP_SHARED; VM_SHARED is also taken from who may not write the file. */
 	return vma->vm_file && file_inode(vma->vm_file) == file_inode(file) &&
-	       (vma->vm_flags & VM_MAYSHARE) && !(vma->vm_flags & (VM_IO | VM_PFNMAP)) &&
+	       (vma->vm_flags & VM_SHARED) && !(vma->vm_flags & (VM_IO | VM_PFNMAP)) &&
 	       !is_vm_hugetlb_page(vma) && !userfaultfd_armed(vma) &&
 	       (vma->vm_flags & VM_READ) && !!(vma->vm_flags & VM_WRITE) == writable;
 }

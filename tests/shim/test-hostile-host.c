@@ -105,13 +105,14 @@ static void put_private_memory_there(const struct mapping *own)
 
 static void put_another_file_there(const struct mapping *own)
 {
-	int other = memory_file(SLOT);
-	char *at = mmap(NULL, SLOT, READ_WRITE, MAP_SHARED, other, 0);
+	size_t off = rand() % 2 ? SLOT : PAGE; /* whole slots, or the border of two within it */
+	int other = memory_file(off + SLOT);
+	char *at = mmap(NULL, SLOT, READ_WRITE, MAP_SHARED, other, (off_t)off);
 
 	check(at != MAP_FAILED);
 	fill_secret(at, SLOT);
 	check(munmap(at, SLOT) == 0);
-	check(mmap(own->at + PAGE, SLOT, READ_WRITE, MAP_SHARED | MAP_FIXED, other, 0) !=
+	check(mmap(own->at + off, SLOT, READ_WRITE, MAP_SHARED | MAP_FIXED, other, (off_t)off) !=
 	      MAP_FAILED);
 	close(other);
 }

@@ -155,7 +155,7 @@ static void test_host_of_the_owner(void **state)
 	struct order order, reader;
 	int fd = file_of_owner(0666);
 	pid_t host = host_as(&order, OWNER, O_RDWR, READ_WRITE);
-	pid_t readers_host = host_as(&reader, OWNER, O_RDONLY, READ_ONLY);
+	pid_t readers_host = host_as(&reader, OWNER, O_RDWR, READ_ONLY);
 
 	(void)state;
 	pages_fill(map_plain(fd, SIZE, READ_WRITE), SIZE, SCENE_SALT);
