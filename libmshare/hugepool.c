@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "align.h"
+#include "hugelimit.h"
 #include "log.h"
 
 #define POOL_DIR "/sys/kernel/mm/hugepages/hugepages-%llukB"
@@ -79,7 +80,11 @@ void hugepool_sentence(uint64_t page_size, uint64_t need, char *out, size_t out_
 		snprintf(out, out_size, "this kernel has no pool of %s huge pages", text);
 		return;
 	}
-	if (need > pool.available)
+	if (need > hugelimit_left(page_size) / page_size)
+		snprintf(command, sizeof(command), "a limit of the control group leaves %llu: %s",
+			 (unsigned long long)(hugelimit_left(page_size) / page_size),
+			 "hugetlb.*.max");
+	else if (need > pool.available)
 		hugepool_command(page_size, pool.total + need - pool.available, "", command,
 				 sizeof(command));
 	else
