@@ -62,12 +62,15 @@ struct mshare_ctl_query {
  *
  * [addr, addr + len) is one shared mapping of fd with this protection; both, and the file offset
  * behind addr, are multiples of the slot size. The view takes no new attachments once the device
- * descriptor it was made through is closed; who is attached then stays attached.
+ * descriptor it was made through is closed; who is attached then stays attached. fd is open for
+ * reading and writing, whatever prot is: the kernel treats other mappings as private ones when it
+ * is out of memory.
  *   EINVAL  not such a mapping, off the grid, hugetlb or device memory, or userfaultfd watches it
  *   EEXIST  the file has a host with this protection and the same user already
  *   EBUSY   the caller is attached to a region itself
  *   EUSERS  the user hosts as many views as the module parameter views_per_user allows
- *   EBADF, EACCES, EPERM as for QUERY; EINTR; ENOMEM
+ *   EACCES  as for QUERY, or fd is not open for writing
+ *   EBADF, EPERM as for QUERY; EINTR; ENOMEM
  */
 struct mshare_ctl_create {
 	__u32 size;

@@ -35,9 +35,26 @@ pmd_t *mshim_pmd_lookup(struct mm_struct *mm, unsigned long addr)
  */
 bool mshim_pmd_linkable(pmd_t pmd)
 {
-	if (pmd_none(pmd) || !pmd_present(pmd) || pmd_devmap(pmd))
+	if (pmd_none(pmd) || !pmd_present(pmd) || pmd_protnone(pmd) || pmd_devmap(pmd))
 		return false;
 	return pmd_trans_huge(pmd) || !pmd_bad(pmd);
+}
+
+/*
+ * Whether an access needs no fault of mm. The caller's lock keeps VMA and tables, and no notifier
+ * section is in progress over addr, so what is seen as mapped stays mapped.
+ */
+bool mshim_mapped(struct mm_struct *mm, unsigned long addr, bool write)
+{
+	pmd_t *pmd = mshim_pmd_lookup(mm, addr);
+	pte_t pte;
+
+	if (!pmd || !mshim_pmd_linkable(*pmd))
+		return false;
+	if (pmd_trans_huge(*pmd))
+		return !write || pmd_write(*pmd);
+	pte = READ_ONCE(*pte_offset_kernel(pmd, addr));
+	return (pte_flags(pte) & _PAGE_PRESENT) && (!write || pte_write(pte));
 }
 
 /*

@@ -3,8 +3,10 @@
 #include <linux/delay.h>
 #include <linux/highmem.h>
 #include <linux/hugetlb.h>
+#include <linux/magic.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
+#include <linux/shmem_fs.h>
 #include <linux/userfaultfd_k.h>
 
 #include "mshim.h"
@@ -47,11 +49,11 @@ static bool invalidating(const struct mshim_view *view, unsigned long addr)
 }
 
 /*
- * Link-around: every slot under the PMD table of the fault that lies in the host's VMA as a whole and
- * that the host has a table for. Host mmap_lock and view->lock held, which keep the host's entries
- * and tables: upper tables over a VMA stay as long as it does, and the core changes the entries in
- * notifier sections only, of which none is in progress over the slot. vmf->pmd is in the PMD table
- * of the attached process, which its mmap_lock keeps.
+ * Link-around: every slot under the PMD table of the fault that lies in the host's VMA as a whole
+ * and that the host has a table for. Host mmap_lock and view->lock held, which keep the host's
+ * entries and tables: upper tables over a VMA stay as long as it does, and the core changes the
+ * entries in notifier sections only, of which none is in progress over the slot. vmf->pmd is in
+ * the PMD table of the attached process, which its mmap_lock keeps.
  */
 static void link_around(struct mshim_link *link, const struct vm_fault *vmf,
 			const struct vm_area_struct *host)
@@ -83,7 +85,12 @@ static void link_around(struct mshim_link *link, const struct vm_fault *vmf,
 	trace_mshare_link(view, vmf->address, link->nr_filled - before);
 }
 
-enum outcome { DONE, AGAIN, BLANK };
+enum outcome {
+	DONE,
+	MISSING,	/* the host does not map the page, or not for writing */
+	AGAIN,		/* an invalidation is in the way */
+	BLANK,		/* so is a blank table */
+};
 
 /* Links if nothing has been invalidated since seq was taken, on the attached side. */
 static enum outcome try_link(struct mshim_link *link, const struct vm_fault *vmf,
@@ -92,34 +99,75 @@ static enum outcome try_link(struct mshim_link *link, const struct vm_fault *vmf
 {
 	struct mshim_view *view = link->view;
 	unsigned long nr = (vmf->address - link->vma->vm_start) >> PMD_SHIFT;
+	bool write = vmf->flags & FAULT_FLAG_WRITE;
 	enum outcome outcome = AGAIN;
 
 	spin_lock(&view->lock);
-	view->faults++;
-	if (test_bit(nr, link->blank))
+	if (test_bit(nr, link->blank)) {
 		outcome = BLANK;
-	else if (!mmu_interval_read_retry(&link->notifier, seq) &&
-		 !invalidating(view, addr & PMD_MASK)) {
-		link_around(link, vmf, host);
-		outcome = DONE;
+	} else if (!mmu_interval_read_retry(&link->notifier, seq) &&
+		   !invalidating(view, addr & PMD_MASK)) {
+		if (!test_bit(nr, link->filled))
+			link_around(link, vmf, host);
+		outcome = mshim_mapped(view->mm, addr, write) ? DONE : MISSING;
 	}
 	spin_unlock(&view->lock);
 	return outcome;
 }
 
+/*
+ * The address space of a killed host belongs to no memory cgroup: what shmem would charge to it
+ * nobody would pay for. The page is brought in here instead, at the expense of current; other file
+ * systems charge current anyway.
+ */
+static vm_fault_t charge_current(const struct mshim_view *view, pgoff_t pgoff)
+{
+	struct address_space *mapping = view->backing->f_mapping;
+	struct page *page;
+
+	if (mapping->host->i_sb->s_magic != TMPFS_MAGIC || mshim_mm_pays(view->mm))
+		return 0;
+	page = shmem_read_mapping_page_gfp(mapping, pgoff, mapping_gfp_mask(mapping));
+	if (!IS_ERR(page))
+		put_page(page);
+	/* Anything else, such as the end of the file, the host's fault will find. */
+	return page == ERR_PTR(-ENOMEM) ? VM_FAULT_OOM : 0;
+}
+
 /* The host faults on its own behalf: its rss, its cgroup, its rmap. */
 static vm_fault_t host_fault(struct mshim_view *view, struct vm_area_struct *vma,
-			     unsigned long addr, unsigned int flags)
+			     const struct vm_fault *vmf, unsigned long addr)
 {
-	flags = FAULT_FLAG_REMOTE | (flags & FAULT_FLAG_WRITE);
-	return handle_mm_fault(vma, addr, flags, NULL) & VM_FAULT_ERROR;
+	unsigned int flags = FAULT_FLAG_REMOTE | (vmf->flags & FAULT_FLAG_WRITE);
+	vm_fault_t ret = charge_current(view, vmf->pgoff);
+
+	return ret ?: handle_mm_fault(vma, addr, flags, NULL) & VM_FAULT_ERROR;
+}
+
+/*
+ * What the host maps already only has to be linked. What it does not it faults in first, which the
+ * slot may have to be linked for once more, or for the first time. Host mmap_lock held.
+ */
+static vm_fault_t link_or_fault(struct mshim_link *link, const struct vm_fault *vmf,
+				struct vm_area_struct *host, unsigned long seq,
+				enum outcome *outcome)
+{
+	unsigned long addr = host_addr(link->view, vmf->pgoff);
+	vm_fault_t ret = 0;
+
+	*outcome = try_link(link, vmf, host, addr, seq);
+	if (*outcome == MISSING) {
+		ret = host_fault(link->view, host, vmf, addr);
+		if (!ret)
+			*outcome = try_link(link, vmf, host, addr, seq);
+	}
+	return ret;
 }
 
 static vm_fault_t fault_once(struct mshim_link *link, const struct vm_fault *vmf,
 			     enum outcome *outcome)
 {
 	struct mshim_view *view = link->view;
-	unsigned long addr = host_addr(view, vmf->pgoff);
 	unsigned long seq = mmu_interval_read_begin(&link->notifier);
 	struct vm_area_struct *vma;
 	vm_fault_t ret = VM_FAULT_SIGBUS;
@@ -127,11 +175,9 @@ static vm_fault_t fault_once(struct mshim_link *link, const struct vm_fault *vmf
 	/* Inside the attached mmap_lock: a host is never attached, so the order has no cycle. */
 	if (mshim_mmap_read_lock_nested(view->mm))
 		return VM_FAULT_NOPAGE; /* killed: the fault is repeated in vain */
-	vma = READ_ONCE(view->dead) ? NULL : host_vma(view, addr);
+	vma = READ_ONCE(view->dead) ? NULL : host_vma(view, host_addr(view, vmf->pgoff));
 	if (vma)
-		ret = host_fault(view, vma, addr, vmf->flags);
-	if (!ret)
-		*outcome = try_link(link, vmf, vma, addr, seq);
+		ret = link_or_fault(link, vmf, vma, seq, outcome);
 	mmap_read_unlock(view->mm);
 	return ret;
 }
@@ -179,11 +225,14 @@ static vm_fault_t prepare(struct vm_fault *vmf)
 	return VM_FAULT_RETRY;
 }
 
-/* A fault, or what keeps it from being served here: BLANK. */
+/* A fault, or what keeps it from being served here: BLANK. A page that is gone again is MISSING. */
 static vm_fault_t serve(struct vm_fault *vmf, struct mshim_link *link, enum outcome *outcome)
 {
 	vm_fault_t ret;
 
+	spin_lock(&link->view->lock);
+	link->view->faults++;
+	spin_unlock(&link->view->lock);
 	do {
 		*outcome = DONE;
 		ret = fault_once(link, vmf, outcome);

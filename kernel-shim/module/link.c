@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Links: attached mappings, from mmap() or fork to the end of their VMA. */
+#include <linux/fs.h>
 #include <linux/module.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -269,9 +270,18 @@ static int mshim_attach_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
+/* msync(2) of an attached mapping: offsets are the backing file's, and so is what is dirty. */
+static int mshim_attach_fsync(struct file *file, loff_t start, loff_t end, int datasync)
+{
+	struct mshim_view *view = file->private_data;
+
+	return vfs_fsync_range(view->backing, start, end, datasync);
+}
+
 const struct file_operations mshim_attach_fops = {
 	.owner = THIS_MODULE,
 	.mmap = mshim_attach_mmap,
+	.fsync = mshim_attach_fsync,
 	.release = mshim_attach_release,
 };
 

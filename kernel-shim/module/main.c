@@ -110,24 +110,39 @@ static long do_create(struct file *control, union argument *arg)
 
 	if (IS_ERR(file))
 		return PTR_ERR(file);
-	err = mshim_view_create(control->private_data, &arg->create, file);
+	err = -EACCES; /* also for a view to read: see maps_file() */
+	if (file->f_mode & FMODE_WRITE)
+		err = mshim_view_create(control->private_data, &arg->create, file);
 	fput(file);
 	return err;
+}
+
+/* For /proc/PID/maps, whose columns are about the descriptor: what file it stands for. */
+#define NAME_SIZE sizeof("[mshare] fff:fffff 18446744073709551615")
+
+static void attach_name(const struct mshim_view *view, char *name)
+{
+	const struct inode *inode = file_inode(view->backing);
+	dev_t dev = inode->i_sb->s_dev;
+
+	snprintf(name, NAME_SIZE, "[mshare] %02x:%02x %lu", MAJOR(dev), MINOR(dev), inode->i_ino);
 }
 
 static long do_attach(struct file *control, union argument *arg)
 {
 	struct mshim_view *view = get_view(arg->attach.fd, arg->attach.prot);
+	char name[NAME_SIZE];
 	int fd;
 
 	if (IS_ERR(view))
 		return PTR_ERR(view);
+	attach_name(view, name);
 	atomic_inc(&view->users);
 	/*
 	 * Open for both, or mmap(2) would turn a shared mapping for reading into a private one;
 	 * what may be mapped is the view's affair (check_vma()).
 	 */
-	fd = anon_inode_getfd("[mshare]", &mshim_attach_fops, view, O_CLOEXEC | O_RDWR);
+	fd = anon_inode_getfd(name, &mshim_attach_fops, view, O_CLOEXEC | O_RDWR);
 	if (fd < 0) {
 		atomic_dec(&view->users);
 		mshim_view_put(view);
@@ -172,11 +187,11 @@ static long do_wait(struct file *control, union argument *arg)
 
 struct operation {
 	unsigned int command;
-	size_t size;		/* of the struct, now and, so far, in the first release */
+	size_t size; /* of the struct, now and, so far, in the first release */
 	long (*run)(struct file *control, union argument *arg);
 };
 
-#define OPERATION(command, name) \
+#define OPERATION(command, name)                                                                   \
 	[_IOC_NR(command)] = { command, sizeof(struct mshare_ctl_##name), do_##name }
 
 static const struct operation operations[] = {
@@ -204,8 +219,7 @@ static long run(const struct operation *op, struct file *control, void __user *u
 		return -EINVAL;
 	ret = op->run(control, &arg);
 	arg.size = size;
-	if (ret >= 0 && (_IOC_DIR(op->command) & _IOC_READ) &&
-	    copy_to_user(user, &arg, op->size))
+	if (ret >= 0 && (_IOC_DIR(op->command) & _IOC_READ) && copy_to_user(user, &arg, op->size))
 		return -EFAULT;
 	return ret;
 }

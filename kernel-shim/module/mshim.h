@@ -129,7 +129,9 @@ extern struct workqueue_struct *mshim_workqueue;
 struct mshim_control {
 	struct list_head views;		/* mshim_views_mutex */
 };
+
 struct seq_file;
+
 int mshim_view_create(struct mshim_control *control, const struct mshare_ctl_create *arg,
 		      struct file *file);
 long mshim_control_wait(struct mshim_control *control, u32 linger_ms);
@@ -186,6 +188,7 @@ void mshim_round_end(struct mshim_round *round);
 /* arch-x86.c */
 pmd_t *mshim_pmd_lookup(struct mm_struct *mm, unsigned long addr);
 bool mshim_pmd_linkable(pmd_t pmd);
+bool mshim_mapped(struct mm_struct *mm, unsigned long addr, bool write);
 void mshim_tlb_add(struct mshim_round *round, struct mm_struct *mm);
 void mshim_tlb_flush(struct mshim_round *round);
 

@@ -118,6 +118,7 @@ static void zap_queued(struct mshim_view *view)
  * may still be at its IPI round.
  */
 static void round_begin(struct mshim_view *view, struct mshim_round *round)
+	__acquires(&view->lock)
 {
 	mshim_round_begin(round);
 	spin_lock(&view->lock);
@@ -125,6 +126,7 @@ static void round_begin(struct mshim_view *view, struct mshim_round *round)
 }
 
 static void round_end(struct mshim_view *view, struct mshim_round *round)
+	__releases(&view->lock)
 {
 	spin_unlock(&view->lock);
 	mshim_round_end(round);
@@ -176,11 +178,16 @@ static void section_end(struct mshim_view *view)
 	wake_up_all(&view->wait);
 }
 
+static unsigned long slot_of(const struct mshim_view *view, unsigned long addr)
+{
+	return (addr - view->start) >> PMD_SHIFT;
+}
+
 /* From here to the end of the section nothing in [start, end) is linked. */
 static void invalidate(struct mshim_view *view, unsigned long start, unsigned long end)
 {
-	unsigned long first = (start - view->start) >> PMD_SHIFT;
-	unsigned long last = (end - 1 - view->start) >> PMD_SHIFT;
+	unsigned long first = slot_of(view, start);
+	unsigned long last = slot_of(view, end - 1);
 	bool linked;
 
 	spin_lock(&view->lock);
@@ -196,16 +203,32 @@ static void invalidate(struct mshim_view *view, unsigned long start, unsigned lo
 	zap_queued(view);
 }
 
+/*
+ * For the OOM reaper, the only one who may not block. It takes nothing from a VMA with VM_SHARED,
+ * and nothing else is ever linked: see host_vma(). If the host has put something else there, the
+ * sections that made room for it have emptied the slots, and waited for the zaps.
+ */
+static void begin_unlinked(struct mshim_view *view, unsigned long start, unsigned long end)
+{
+	spin_lock(&view->lock);
+	section_begin(view, start, end);
+	WARN_ON_ONCE(any_linked(view, slot_of(view, start), slot_of(view, end - 1)));
+	spin_unlock(&view->lock);
+}
+
 static int host_range_start(struct mmu_notifier *notifier, const struct mmu_notifier_range *range)
 {
 	struct mshim_view *view = container_of(notifier, struct mshim_view, notifier);
+	unsigned long start, end;
 
-	/*
-	 * Only the OOM reaper may not block, and it leaves shared mappings of files alone, as the
-	 * view's is; the host may have put something else there, which has no links.
-	 */
-	if (mshim_view_overlaps(view, range->start, range->end))
-		invalidate(view, max(range->start, view->start), min(range->end, view->end));
+	if (!mshim_view_overlaps(view, range->start, range->end))
+		return 0;
+	start = max(range->start, view->start);
+	end = min(range->end, view->end);
+	if (mmu_notifier_range_blockable(range))
+		invalidate(view, start, end);
+	else
+		begin_unlinked(view, start, end);
 	return 0;
 }
 

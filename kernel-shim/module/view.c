@@ -15,7 +15,7 @@ static unsigned int views_per_user = 4096;
 module_param(views_per_user, uint, 0644);
 MODULE_PARM_DESC(views_per_user, "views one user may host (root: unlimited)");
 
-DEFINE_MUTEX(mshim_views_mutex);
+DEFINE_MUTEX(mshim_views_mutex);		/* which views there are, and of whom */
 static DEFINE_HASHTABLE(views_by_inode, 8);	/* mshim_views_mutex */
 static DEFINE_HASHTABLE(views_by_mm, 8);	/* mshim_views_mutex */
 
@@ -107,7 +107,11 @@ static bool too_many(kuid_t uid)
 	return count >= views_per_user;
 }
 
-/* Whether vma is an ordinary shared mapping of this file; mmap_lock of its mm held. */
+/*
+ * Whether vma is an ordinary shared mapping of this file; mmap_lock of its mm held. VM_SHARED: to a
+ * mapping of a descriptor that is not open for writing the OOM reaper does as to a private one, and
+ * once the host is a victim it cannot fault there any more.
+ */
 static bool maps_file(struct vm_area_struct *vma, struct file *file, bool writable)
 {
 	return vma->vm_file && file_inode(vma->vm_file) == file_inode(file) &&
@@ -177,7 +181,7 @@ static void unpublish(struct mshim_view *view)
 	hash_del(&view->by_mm);
 }
 
-/* Seen as a host first, then looked at: mmap() does it the other way round, so one of us notices. */
+/* Seen as a host first, then looked at: mmap() does it in the other order, so one of us notices. */
 static int publish(struct mshim_control *control, struct mshim_view *view)
 {
 	struct inode *inode = file_inode(view->backing);

@@ -162,7 +162,7 @@ static bool walkers_possible(struct mm_struct *mm)
 	smp_mb(); /* the entry is replaced before the lock is looked at; pairs with down_read() */
 	if (!rwsem_is_locked(&mm->mmap_lock))
 		return false;
-	/* Ours alone: we are here, so not between two reads, and any other would hold a reference. */
+	/* Ours alone: we are here, not between two reads, and any other would hold a reference. */
 	return mm != current->mm || atomic_read(&mm->mm_users) > 1;
 }
 

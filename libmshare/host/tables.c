@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/mman.h>
 
 #include "align.h"
@@ -50,18 +51,39 @@ static int make_view(int device, int object, int prot, uint32_t view)
 	return err;
 }
 
-/* A file that can be written has two views, with tables of their own. -EEXIST: others host both. */
+/* A file has two views, with tables of their own. -EEXIST: others host both. */
 static int make_views(int device, int object)
 {
 	int read_err = make_view(device, object, PROT_READ, MSHARE_VIEW_READ);
-	int write_err = -EEXIST;
+	int write_err = make_view(device, object, PROT_READ | PROT_WRITE,
+				  MSHARE_VIEW_READ | MSHARE_VIEW_WRITE);
 
-	if (sys_open_mode(object) == O_RDWR)
-		write_err = make_view(device, object, PROT_READ | PROT_WRITE,
-				      MSHARE_VIEW_READ | MSHARE_VIEW_WRITE);
 	if (!read_err || !write_err)
 		return 0;
 	return write_err == -EEXIST ? read_err : write_err;
+}
+
+/*
+ * A mapping that is shared for the kernel, also where it is mapped for reading, wants a descriptor
+ * that is open for writing; so only who may write the file can host it. The new descriptor, or
+ * -errno.
+ */
+static int open_for_writing(int object)
+{
+	char path[sizeof("/proc/self/fd/") + 11];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", object);
+	return sys_open(path, O_RDWR, 0);
+}
+
+static int host_object(int device, int object)
+{
+	cleanup_fd int writable = -1;
+
+	if (sys_open_mode(object) == O_RDWR)
+		return make_views(device, object);
+	writable = open_for_writing(object);
+	return writable < 0 ? writable : make_views(device, writable);
 }
 
 static int report(int status, int err)
@@ -76,7 +98,7 @@ int tables_serve(int object, int status)
 {
 	struct mshare_ctl_wait wait = { .size = sizeof(wait), .linger_ms = LINGER_MS };
 	cleanup_fd int device = ctl_open();
-	int err = device < 0 ? device : make_views(device, object);
+	int err = device < 0 ? device : host_object(device, object);
 	int told = report(status, err == -EEXIST ? 0 : err);
 
 	if (err == -EEXIST)

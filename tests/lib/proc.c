@@ -32,6 +32,8 @@ static void each_mapping(mapping_visitor *see, void *arg)
 		if (sscanf(line, "%llx-%llx %4s %llx %*x:%*x %llu", &start, &end, m.perms, &off,
 			   &ino) != 5)
 			continue;
+		/* A mapping of the kernel module is of its own inode, and names the file's. */
+		sscanf(line, "%*s %*s %*s %*s %*s anon_inode:[mshare] %*x:%*x %llu", &ino);
 		m.start = (uintptr_t)start;
 		m.end = (uintptr_t)end;
 		m.off = off;

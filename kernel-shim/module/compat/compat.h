@@ -50,6 +50,16 @@ static inline long mshim_get_page(struct mm_struct *mm, unsigned long addr, bool
 #endif
 }
 
+/* Whether memory that mm needs is charged to the cgroup of a process: not once that has ended. */
+static inline bool mshim_mm_pays(struct mm_struct *mm)
+{
+#ifdef CONFIG_MEMCG
+	return rcu_access_pointer(mm->owner);
+#else
+	return true;
+#endif
+}
+
 /* The mmap_lock of a host, inside that of an attached process: see the lock order in mshim.h. */
 static inline int mshim_mmap_read_lock_nested(struct mm_struct *mm)
 {

@@ -100,11 +100,17 @@ def install_modules(kernel, root):
                    stderr=subprocess.DEVNULL if kernel.modules is None else None)
 
 
-def build_module(kernel):
-    """The project's module, if its source is there: never an older one than the source."""
-    if not (paths.SOURCE / "kernel-shim" / "module" / "Kbuild").exists():
-        return
-    done = subprocess.run([paths.HERE / "module", kernel.name], check=False,
+def _build(kernel, *directory):
+    done = subprocess.run([paths.HERE / "module", kernel.name, *directory], check=False,
                           stdout=subprocess.DEVNULL)
     if done.returncode:
-        raise paths.Broken(f"the module does not build for {kernel.name}")
+        raise paths.Broken(f"a module does not build for {kernel.name}")
+
+
+def build_modules(kernel):
+    """The project's module, if its source is there, and those that its tests load themselves: never
+    older ones than the sources."""
+    if (paths.SOURCE / "kernel-shim" / "module" / "Kbuild").exists():
+        _build(kernel)
+    for source in (paths.SOURCE / "tests" / "shim").glob("*/Kbuild"):
+        _build(kernel, source.parent)
