@@ -21,28 +21,46 @@ static const char *size_name(uint64_t page_size, char *out, size_t out_size)
 	return out;
 }
 
+/* The tightest found so far. */
+struct limit {
+	uint64_t left;
+	char file[PATH_MAX]; /* "hugetlb.2MB.max" of a group */
+};
+
 /* UINT64_MAX for "max", and where there is no such file: groups without the controller. */
-static uint64_t read_bytes(const char *group, uint64_t page_size, const char *what)
+static uint64_t read_bytes(const char *path)
 {
-	char path[PATH_MAX];
-	char name[32];
 	char text[32];
 
-	if (snprintf(path, sizeof(path), "%s/hugetlb.%s.%s", group,
-		     size_name(page_size, name, sizeof(name)), what) >= (int)sizeof(path) ||
-	    sys_read_file(path, text, sizeof(text)) <= 0 || !strncmp(text, "max", 3))
+	if (sys_read_file(path, text, sizeof(text)) <= 0 || !strncmp(text, "max", 3))
 		return UINT64_MAX;
 	return strtoull(text, NULL, 10);
 }
 
-static uint64_t left_in(const char *group, uint64_t page_size)
+static void look_at(const char *group, uint64_t page_size, struct limit *limit)
 {
-	uint64_t max = read_bytes(group, page_size, "max");
-	uint64_t used = max == UINT64_MAX ? 0 : read_bytes(group, page_size, "current");
+	char name[32];
+	char path[PATH_MAX + 64];
+	size_t stem = (size_t)snprintf(path, PATH_MAX, "%s/hugetlb.%s.", group,
+				       size_name(page_size, name, sizeof(name)));
+	uint64_t max;
+	uint64_t used;
 
-	if (max == UINT64_MAX || used == UINT64_MAX)
-		return max;
-	return used < max ? max - used : 0;
+	if (stem >= PATH_MAX - sizeof("max"))
+		return;
+	strcpy(path + stem, "max");
+	max = read_bytes(path);
+	if (max == UINT64_MAX)
+		return;
+	strcpy(path + stem, "current");
+	used = read_bytes(path);
+	if (used == UINT64_MAX)
+		used = 0;
+	max = used < max ? max - used : 0;
+	if (max >= limit->left)
+		return;
+	limit->left = max;
+	snprintf(limit->file, sizeof(limit->file), "%.*smax", (int)stem, path);
 }
 
 /* The path in the line "0::/path" of version 2, in text; NULL: none. */
@@ -62,39 +80,36 @@ static char *own_group(char *text)
  * Every group around ours counts, up to the root of what we see. A container may name a path of the
  * machine that is not there in its own mount: then the root is its group.
  */
-static uint64_t left_around(const char *mount, const char *group, uint64_t page_size)
+static void look_around(const char *mount, const char *group, uint64_t page_size,
+			struct limit *limit)
 {
 	char path[PATH_MAX];
 	size_t root = strlen(mount);
-	uint64_t least = UINT64_MAX;
 
 	if (snprintf(path, sizeof(path), "%s%s", mount, strcmp(group, "/") ? group : "") >=
 	    (int)sizeof(path))
-		return least;
+		return;
 	for (;;) {
-		uint64_t left = left_in(path, page_size);
 		char *last = strrchr(path + root, '/');
 
-		least = left < least ? left : least;
+		look_at(path, page_size, limit);
 		if (!last)
-			return least;
+			return;
 		*last = '\0';
 	}
 }
 
-uint64_t hugelimit_left(uint64_t page_size)
+uint64_t hugelimit_left(uint64_t page_size, char *file, size_t size)
 {
+	struct limit limit = { .left = UINT64_MAX };
 	char text[8192];
-	uint64_t least = UINT64_MAX;
-	const char *group;
+	const char *group = NULL;
 
-	if (sys_read_file("/proc/self/cgroup", text, sizeof(text)) <= 0)
-		return UINT64_MAX;
-	group = own_group(text);
-	for (size_t i = 0; group && i < sizeof(mounts) / sizeof(mounts[0]); i++) {
-		uint64_t left = left_around(mounts[i], group, page_size);
-
-		least = left < least ? left : least;
-	}
-	return least;
+	if (sys_read_file("/proc/self/cgroup", text, sizeof(text)) > 0)
+		group = own_group(text);
+	for (size_t i = 0; group && i < sizeof(mounts) / sizeof(mounts[0]); i++)
+		look_around(mounts[i], group, page_size, &limit);
+	if (file)
+		snprintf(file, size, "%s", limit.file);
+	return limit.left;
 }

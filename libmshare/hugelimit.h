@@ -9,7 +9,10 @@
 
 #include "util.h"
 
-/* Bytes of such pages that this process's group and those around it have left; UINT64_MAX: any. */
-uint64_t hugelimit_left(uint64_t page_size);
+/*
+ * Bytes of such pages that this process's group and those around it have left; UINT64_MAX: any. The
+ * file that sets the tightest limit goes to `file`, unless that is NULL; "" if there is none.
+ */
+uint64_t hugelimit_left(uint64_t page_size, char *file, size_t size);
 
 #endif

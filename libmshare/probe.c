@@ -182,7 +182,7 @@ int probe_hugetlb(uint64_t page_size)
 
 	if (fd < 0)
 		return fd;
-	if (hugelimit_left(page_size) < page_size)
+	if (hugelimit_left(page_size, NULL, 0) < page_size)
 		return -ENOMEM;
 	err = sys_ftruncate(fd, (off_t)page_size);
 	return err ? err : backing_reserve(fd, page_size);

@@ -10,6 +10,13 @@
 #define PUD ((uint64_t)1 << 30)
 #define NO_LIMIT UINT64_MAX
 
+static char file[256];
+
+static uint64_t left(uint64_t page_size)
+{
+	return hugelimit_left(page_size, file, sizeof(file));
+}
+
 static void have_limit(const char *group, const char *size, const char *max, const char *current)
 {
 	char path[256];
@@ -23,13 +30,14 @@ static void have_limit(const char *group, const char *size, const char *max, con
 static void nothing_known_is_no_limit(void **state)
 {
 	(void)state;
-	assert_true(hugelimit_left(PMD) == NO_LIMIT);
+	assert_true(left(PMD) == NO_LIMIT);
 	mock_file("/proc/self/cgroup", "");
-	assert_true(hugelimit_left(PMD) == NO_LIMIT);
+	assert_true(left(PMD) == NO_LIMIT);
 	mock_file("/proc/self/cgroup", "4:memory:/a\n1:name=systemd:/b\n");
-	assert_true(hugelimit_left(PMD) == NO_LIMIT);
+	assert_true(left(PMD) == NO_LIMIT);
 	mock_file("/proc/self/cgroup", "0::/a/b\n");
-	assert_true(hugelimit_left(PMD) == NO_LIMIT);
+	assert_true(left(PMD) == NO_LIMIT);
+	assert_string_equal(file, "");
 }
 
 static void each_size_has_its_own(void **state)
@@ -39,10 +47,10 @@ static void each_size_has_its_own(void **state)
 	have_limit("/sys/fs/cgroup/pod", "2MB", "8388608\n", "2097152\n");
 	have_limit("/sys/fs/cgroup/pod", "1GB", "0\n", "0\n");
 	have_limit("/sys/fs/cgroup/pod", "64KB", "65536\n", "0\n");
-	assert_int_equal(hugelimit_left(PMD), 3 * PMD);
-	assert_int_equal(hugelimit_left(PUD), 0);
-	assert_int_equal(hugelimit_left(65536), 65536);
-	assert_true(hugelimit_left(32 * MIB) == NO_LIMIT);
+	assert_int_equal(left(PMD), 3 * PMD);
+	assert_int_equal(left(PUD), 0);
+	assert_int_equal(left(65536), 65536);
+	assert_true(left(32 * MIB) == NO_LIMIT);
 }
 
 static void above_the_limit_nothing_is_left(void **state)
@@ -50,9 +58,9 @@ static void above_the_limit_nothing_is_left(void **state)
 	(void)state;
 	mock_file("/proc/self/cgroup", "0::/pod\n");
 	have_limit("/sys/fs/cgroup/pod", "2MB", "2097152\n", "4194304\n");
-	assert_int_equal(hugelimit_left(PMD), 0);
+	assert_int_equal(left(PMD), 0);
 	have_limit("/sys/fs/cgroup/pod", "2MB", "max\n", "4194304\n");
-	assert_true(hugelimit_left(PMD) == NO_LIMIT);
+	assert_true(left(PMD) == NO_LIMIT);
 }
 
 static void the_tightest_around_counts(void **state)
@@ -62,7 +70,9 @@ static void the_tightest_around_counts(void **state)
 	have_limit("/sys/fs/cgroup/slice/pod/leaf", "2MB", "max\n", "0\n");
 	have_limit("/sys/fs/cgroup/slice/pod", "2MB", "8388608\n", "0\n");
 	have_limit("/sys/fs/cgroup/slice", "2MB", "20971520\n", "16777216\n");
-	assert_int_equal(hugelimit_left(PMD), 2 * PMD);
+	assert_int_equal(left(PMD), 2 * PMD);
+	assert_string_equal(file, "/sys/fs/cgroup/slice/hugetlb.2MB.max");
+	assert_int_equal(hugelimit_left(PMD, NULL, 0), 2 * PMD);
 }
 
 /* A container whose own group is the root of its mount, under a path that only the machine has. */
@@ -71,9 +81,9 @@ static void root_of_a_container(void **state)
 	(void)state;
 	mock_file("/proc/self/cgroup", "0::/kubepods/pod1\n");
 	have_limit("/sys/fs/cgroup", "2MB", "0\n", "0\n");
-	assert_int_equal(hugelimit_left(PMD), 0);
+	assert_int_equal(left(PMD), 0);
 	mock_file("/proc/self/cgroup", "0::/\n");
-	assert_int_equal(hugelimit_left(PMD), 0);
+	assert_int_equal(left(PMD), 0);
 }
 
 static void beside_version_1(void **state)
@@ -81,7 +91,7 @@ static void beside_version_1(void **state)
 	(void)state;
 	mock_file("/proc/self/cgroup", "7:pids:/\n0::/pod\n");
 	have_limit("/sys/fs/cgroup/unified/pod", "2MB", "2097152\n", "0\n");
-	assert_int_equal(hugelimit_left(PMD), PMD);
+	assert_int_equal(left(PMD), PMD);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, mock_setup, mock_teardown)
