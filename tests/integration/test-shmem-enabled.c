@@ -91,7 +91,8 @@ static void when_touched(void *unused)
 	(void)unused;
 	check(probed().features & MSHARE_CAP_THP_FAULT);
 	check(r);
-	p = region_attach_all(r);
+	p = mshare_attach(r, NULL, 0, REGION, READ_WRITE, 0);
+	check(p != MAP_FAILED);
 	p[0] = 1;
 	check_equal(region_stat(r, 0).used, pmd_size());
 	use(r);
