@@ -66,8 +66,10 @@ static bool still_runs(pid_t pid)
 static void verify_on_and_on(void *arg)
 {
 	const struct scene *s = arg;
-	char *at = attach(s->fd, SIZE, READ_WRITE);
+	char *at;
 
+	detach(s->at, SIZE); /* the inherited one */
+	at = attach(s->fd, SIZE, READ_WRITE);
 	for (;;)
 		pages_check(at, SIZE, SCENE_SALT);
 }
@@ -145,19 +147,14 @@ static void attach_and_eat(void *arg)
 	eat(NULL);
 }
 
-static void verify_in_group(void *arg)
-{
-	put_in_group(getpid());
-	verify_on_and_on(arg);
-}
-
 static void group_of_attached(bool all_at_once)
 {
 	struct scene s = scene_make(SIZE);
 	pid_t friend, victim;
 
 	group_make(all_at_once);
-	friend = child_start(verify_in_group, &s);
+	friend = child_start(verify_on_and_on, &s);
+	put_in_group(friend);
 	check(COMES_TRUE(view_query(s.fd, READ_WRITE).links == 2));
 	victim = child_start(attach_and_eat, &s);
 	check_killed(victim);
