@@ -72,21 +72,6 @@ def _boots_with_kvm(qemu, kernel):
         return console.exists() and "the guest is up" in console.read_text(errors="replace")
 
 
-def nodes(count, memory):
-    """Options for QEMU: memory in equal parts, processors in turn."""
-    if count == 1:
-        return []
-    found = re.fullmatch(r"(\d+)([MG])", memory)
-    if not found:
-        raise paths.Unavailable(f"{memory} is not divided into nodes: a number with M or G is wanted")
-    mib = int(found.group(1)) * {"M": 1, "G": 1024}[found.group(2)] // count
-    options = []
-    for node in range(count):
-        options += ["-object", f"memory-backend-ram,id=node{node},size={mib}M",
-                    "-numa", f"node,nodeid={node},memdev=node{node}"]
-    return options
-
-
 def accelerator(qemu, kernel):
     """Options for QEMU. KVM where this kernel really boots with it, found once for each boot of
     this machine: /dev/kvm alone says little."""
@@ -101,6 +86,20 @@ def accelerator(qemu, kernel):
         found = "kvm" if _boots_with_kvm(qemu, kernel) else "tcg"
         answer.write_text(f"{boot} {found}\n")
     return KVM if answer.read_text().split()[1] == "kvm" else TCG
+
+
+def size(processors, megabytes):
+    """Two NUMA nodes, as servers have: two sockets, each with half of everything. An odd number of
+    processors cannot be halved: one node then."""
+    if processors % 2:
+        return ["-smp", processors, "-m", megabytes]
+    cores = processors // 2
+    options = ["-smp", f"{processors},sockets=2,cores={cores},threads=1", "-m", megabytes]
+    for node in range(2):
+        options += ["-object", f"memory-backend-ram,id=node{node},size={megabytes // 2}M",
+                    "-numa", f"node,nodeid={node},memdev=node{node},"
+                             f"cpus={node * cores}-{node * cores + cores - 1}"]
+    return options
 
 
 def _file(path):
