@@ -37,6 +37,7 @@ check: deps-check ## all tests in all configurations; CONFIGS="gcc asan" runs so
 
 check-long: deps-check ## each test REPEAT (20) times, and all that guests can do; takes hours
 	@.ci/check --long $(REPEAT) $(CONFIGS)
+	@tests/guest/debian-install
 
 format: deps-check ## lay out the C files
 	@.ci/format

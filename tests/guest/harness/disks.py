@@ -41,6 +41,10 @@ def shared(source, path):
     return _ext4(path, size, "-d", source, "-N", str(inodes), "-m", "0", "-O", "^has_journal")
 
 
+def empty(path, size):
+    return _sparse(path, size)
+
+
 def scratch_ext4(path):
     return _ext4(path, SCRATCH_SIZE, "-E", "lazy_itable_init=1,nodiscard")
 
