@@ -12,6 +12,7 @@
 
 #include "align.h"
 #include "backing.h"
+#include "hugelimit.h"
 #include "log.h"
 
 /* Enough for thousands of mounts; containers on busy hosts have some hundreds. */
@@ -123,7 +124,9 @@ static int make_named(const struct region_request *req, uint64_t size, uint64_t 
 int backing_create_hugetlb(struct region *r, const struct region_request *req, uint64_t size,
 			   uint64_t page_size)
 {
-	int fd = req->name ? make_named(req, size, page_size) : make_memfd(size, page_size);
+	int fd = size > hugelimit_left(page_size, NULL, 0) ? -ENOMEM
+		 : req->name				   ? make_named(req, size, page_size)
+							   : make_memfd(size, page_size);
 
 	if (fd < 0)
 		return fd;

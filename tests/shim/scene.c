@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "scene.h"
 
+#include <stdio.h>
 #include <unistd.h>
 
 struct scene scene_make_of(int fd, size_t size)
@@ -22,7 +23,8 @@ void scene_unharmed(const struct scene *s)
 {
 	pages_check(s->at, s->size, SCENE_SALT);
 	pages_check_file(s->fd, s->size, SCENE_SALT);
-	check_equal(view_query(s->fd, READ_WRITE).tables, s->size / SLOT);
+	if (!s->huge)
+		check_equal(view_query(s->fd, READ_WRITE).tables, s->size / SLOT);
 }
 
 void scene_end(struct scene *s)
@@ -42,4 +44,25 @@ void scene_end(struct scene *s)
 	check_equal(query.entries, 0);
 	host_leaves(&s->host);
 	close(s->fd);
+}
+
+/* Lines after the heading. */
+static size_t views(void)
+{
+	FILE *file = fopen("/sys/kernel/debug/mshare/views", "re");
+	size_t lines = 0;
+	char line[512];
+
+	check(file);
+	while (fgets(line, sizeof(line), file))
+		lines++;
+	fclose(file);
+	check(lines > 0);
+	return lines - 1;
+}
+
+int scene_check_no_views(void **state)
+{
+	(void)state;
+	return COMES_TRUE(views() == 0) ? 0 : -1;
 }

@@ -14,6 +14,7 @@ struct scene {
 	size_t size;
 	struct host host;
 	char *at;
+	bool huge; /* some pages may be huge, which need no table */
 };
 
 #define SCENE_SALT 77
@@ -25,5 +26,8 @@ struct scene scene_make_of(int fd, size_t size);
 void scene_unharmed(const struct scene *s);
 /* scene_unharmed(), then all leave; nothing is linked any more. */
 void scene_end(struct scene *s);
+
+/* For the end of a test: no view is left in debugfs, whoever was killed. Views go soon, not at once. */
+int scene_check_no_views(void **state);
 
 #endif

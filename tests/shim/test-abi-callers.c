@@ -93,7 +93,8 @@ static void files_without_a_view(const struct operation *op)
 	check(hugetlb >= 0 && proc >= 0);
 	refuse_file(op, hugetlb, BOTH, err);
 	refuse_file(op, empty, BOTH, err);
-	refuse_file(op, proc, MSHARE_VIEW_READ, err);
+	/* Who may only read does not host. */
+	refuse_file(op, proc, MSHARE_VIEW_READ, op->command == MSHARE_CTL_CREATE ? -EACCES : err);
 	refuse_file(op, operations.fd, MSHARE_VIEW_READ, err); /* the view is for writing */
 	close(hugetlb);
 	close(empty);

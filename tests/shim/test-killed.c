@@ -3,10 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
+#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -73,6 +71,32 @@ static void use_on_and_on(void *arg)
 		if (at == MAP_FAILED)
 			continue;
 		pages_check(at, SIZE, SCENE_SALT);
+		detach(at, SIZE);
+	}
+}
+
+static sigjmp_buf bus;
+
+static void on_bus(int number)
+{
+	(void)number;
+	siglongjmp(bus, 1);
+}
+
+/* The host may also unmap what it hosts. */
+static void use_or_lose(void *arg)
+{
+	const struct scene *s = arg;
+
+	signal(SIGBUS, on_bus);
+	for (;;) {
+		char *at = try_attach(s->fd, SIZE, READ_WRITE, NULL);
+
+		check(at != MAP_FAILED || errno == ENOENT);
+		if (at == MAP_FAILED)
+			continue;
+		if (!sigsetjmp(bus, 1))
+			pages_check(at, SIZE, SCENE_SALT);
 		detach(at, SIZE);
 	}
 }
@@ -166,59 +190,157 @@ static void test_hosts_race(void **state)
 	scene_end(&s);
 }
 
-#define GROUP "/sys/fs/cgroup/shim-killed"
-
-static void limit_host(const struct host *host, const char *bytes)
+/* All that an attached process does, once, quickly. */
+static void use_once(void *arg)
 {
-	char pid[16];
+	const struct scene *s = arg;
+	char *at = attach(s->fd, SIZE, READ_WRITE);
+	pid_t pid;
 
-	check(mkdir(GROUP, 0755) == 0 || errno == EEXIST);
-	check_equal(write_text(GROUP "/memory.max", bytes), 0);
-	write_text(GROUP "/memory.swap.max", "0");
-	snprintf(pid, sizeof(pid), "%d", host->pid);
-	check_equal(write_text(GROUP "/cgroup.procs", pid), 0);
+	pages_check(at, SIZE, SCENE_SALT);
+	check(madvise(at, SIZE, MADV_DONTNEED) == 0);
+	check(madvise(at, SIZE, MADV_POPULATE_WRITE) == 0);
+	pid = fork();
+	if (pid == 0) {
+		pages_check(at, SIZE, SCENE_SALT);
+		_exit(0);
+	}
+	check(pid > 0 && waitpid(pid, NULL, 0) == pid);
+	detach(at, SIZE);
 }
 
-static void fill_beyond_limit(void *arg)
+/* A host of its own file, from its beginning to its end. */
+static void host_once(void *arg)
 {
-	pages_fill((char *)arg, 64 * MIB, 3);
-	pages_check((char *)arg, 64 * MIB, 3);
+	const struct scene *s = arg;
+	struct mapping own = { map_plain(s->fd, SIZE, READ_WRITE), SIZE, s->fd };
+	int device = device_open();
+
+	check_equal(view_create(device, s->fd, &own, READ_WRITE), 0);
+	pages_check(own.at, SIZE, SCENE_SALT);
+	check(munmap(own.at, SIZE) == 0);
+	close(device);
+}
+
+struct traced {
+	child_body *body;
+	void *arg;
+};
+
+static void be_traced(void *arg)
+{
+	const struct traced *t = arg;
+
+	check(ptrace(PTRACE_TRACEME, 0, 0, 0) == 0);
+	check(raise(SIGSTOP) == 0);
+	t->body(t->arg);
 }
 
 /*
- * What is attached is charged to the host, and so is the limit the host's: the OOM killer takes it,
- * never who is attached, and the data stays.
+ * Kills a process at its stop number n, which are before and after each system call; false: it has
+ * ended before.
  */
-static void test_limit_of_the_host(void **state)
+static bool killed_at(struct traced *what, unsigned int n)
 {
-	int fd = memory_file(64 * MIB);
-	struct host host = host_start(fd, 64 * MIB, READ_WRITE);
-	char *at = attach(fd, 64 * MIB, READ_WRITE);
-	uint64_t before;
+	pid_t pid = child_start(be_traced, what);
 	int status;
 
+	check(waitpid(pid, &status, 0) == pid && WIFSTOPPED(status));
+	for (unsigned int i = 0; i < n; i++) {
+		check(ptrace(PTRACE_SYSCALL, pid, 0, 0) == 0);
+		check(waitpid(pid, &status, 0) == pid);
+		if (WIFEXITED(status)) {
+			check_equal(WEXITSTATUS(status), 0);
+			return false;
+		}
+	}
+	child_kill(pid);
+	return true;
+}
+
+static void test_killed_at_each_call(void **state)
+{
+	struct scene s = scene_make(SIZE);
+	struct traced user = { use_once, &s };
+	unsigned int n = 0;
+
 	(void)state;
-	limit_host(&host, "16777216");
-	before = counter(GROUP "/memory.events", "oom_kill");
-	child_run(fill_beyond_limit, at);
-	check(waitpid(host.pid, &status, 0) == host.pid);
-	check(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-	check_equal(counter(GROUP "/memory.events", "oom_kill"), before + 1);
-	pages_check(at, 64 * MIB, 3);
-	detach(at, 64 * MIB);
-	close(fd);
-	check(COMES_TRUE(rmdir(GROUP) == 0));
+	while (killed_at(&user, n))
+		n++;
+	print_message("%u stops\n", n);
+	check(n > 20);
+	check(COMES_TRUE(view_query(s.fd, READ_WRITE).links == 1));
+	scene_end(&s);
+}
+
+/* The same with a host, under one who attaches whenever there is something to attach to. */
+static void test_host_killed_at_each_call(void **state)
+{
+	struct scene s = { .fd = memory_file(SIZE), .size = SIZE };
+	char *plain = map_plain(s.fd, SIZE, READ_WRITE);
+	struct traced host = { host_once, &s };
+	unsigned int n = 0;
+	pid_t user;
+
+	(void)state;
+	pages_fill(plain, SIZE, SCENE_SALT);
+	user = child_start(use_or_lose, &s);
+	while (killed_at(&host, n))
+		n++;
+	print_message("%u stops\n", n);
+	check(n > 10);
+	still_runs(user);
+	child_kill(user);
+	pages_check(plain, SIZE, SCENE_SALT);
+	munmap(plain, SIZE);
+	close(s.fd);
+}
+
+static void populate_on_and_on(void *arg)
+{
+	const struct scene *s = arg;
+	char *at = attach(s->fd, SIZE, READ_WRITE);
+
+	for (;;) {
+		check(fallocate(s->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, SIZE) == 0);
+		if (madvise(at, SIZE, MADV_POPULATE_WRITE) < 0)
+			check(errno == EFAULT || errno == ENOMEM || errno == EINTR);
+	}
+}
+
+/* In faults, of which each has the host allocate, while another takes it all away. */
+static void test_killed_in_faults(void **state)
+{
+	struct scene s = scene_make(SIZE);
+	pid_t other = child_start(populate_on_and_on, &s);
+
+	(void)state;
+	srand(3);
+	for (int round = 0; round < ROUNDS; round++) {
+		pid_t user = child_start(populate_on_and_on, &s);
+
+		usleep((useconds_t)(rand() % 20000));
+		still_runs(user);
+		child_kill(user);
+	}
+	still_runs(other);
+	child_kill(other);
+	check(COMES_TRUE(view_query(s.fd, READ_WRITE).links == 1));
+	pages_fill(s.at, SIZE, SCENE_SALT);
+	scene_end(&s);
 }
 
 int main(void)
 {
 	const struct CMUnitTest cases[] = {
-		cmocka_unit_test(test_host_killed),
-		cmocka_unit_test(test_descriptor_outlives_host),
-		cmocka_unit_test(test_host_killed_under_attachers),
-		cmocka_unit_test(test_attached_killed),
-		cmocka_unit_test(test_hosts_race),
-		cmocka_unit_test(test_limit_of_the_host),
+		cmocka_unit_test_teardown(test_host_killed, scene_check_no_views),
+		cmocka_unit_test_teardown(test_descriptor_outlives_host, scene_check_no_views),
+		cmocka_unit_test_teardown(test_host_killed_under_attachers, scene_check_no_views),
+		cmocka_unit_test_teardown(test_attached_killed, scene_check_no_views),
+		cmocka_unit_test_teardown(test_hosts_race, scene_check_no_views),
+		cmocka_unit_test_teardown(test_killed_at_each_call, scene_check_no_views),
+		cmocka_unit_test_teardown(test_host_killed_at_each_call, scene_check_no_views),
+		cmocka_unit_test_teardown(test_killed_in_faults, scene_check_no_views),
 	};
 
 	return SHIM_MAIN(cases);

@@ -115,18 +115,33 @@ static void test_hosts_always_leave(void **state)
 	nobody_hosts();
 }
 
-static void test_no_more_links(void **state)
+static char links_before[32];
+
+static int remember(void **state)
 {
-	mshare_t r = region_make(REGION);
-	char before[32], *p;
 	FILE *file = fopen(PARAMETER, "re");
 
 	(void)state;
-	check(file && fgets(before, sizeof(before), file));
+	check(file && fgets(links_before, sizeof(links_before), file));
 	fclose(file);
+	return 0;
+}
+
+static int restore(void **state)
+{
+	(void)state;
+	return write_text(PARAMETER, links_before);
+}
+
+static void test_no_more_links(void **state)
+{
+	mshare_t r = region_make(REGION);
+	char *p;
+
+	(void)state;
 	check_equal(write_text(PARAMETER, "0"), 0);
 	is_plain_because(r, "links_per_view");
-	check_equal(write_text(PARAMETER, before), 0);
+	check_equal(write_text(PARAMETER, links_before), 0);
 	p = region_attach_all(r);
 	is_shared(r);
 	check(mshare_detach(r, p, REGION) == 0);
@@ -167,7 +182,7 @@ int main(void)
 		cmocka_unit_test(test_no_host_program),
 		cmocka_unit_test(test_no_process_by_rlimit),
 		cmocka_unit_test(test_no_process_by_group),
-		cmocka_unit_test(test_no_more_links),
+		cmocka_unit_test_setup_teardown(test_no_more_links, remember, restore),
 		cmocka_unit_test(test_grown_file),
 		cmocka_unit_test(test_hosts_always_leave),
 	};

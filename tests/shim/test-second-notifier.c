@@ -2,22 +2,31 @@
 /*
  * A second user of MMU notifiers in an attached process, such as KVM, hears of what happens to the
  * host's pages before the call that does it returns: else a virtual machine, or a device, would keep
- * a page that is somebody else's by then.
+ * a page that is somebody else's by then. `test-second-notifier [ROUNDS]`.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdatomic.h>
+#include <linux/mempolicy.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "scene.h"
+#include "verify.h"
 
 #define SIZE (8 * MIB)
-#define ROUNDS 60
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+
+static struct servant servant;
+static unsigned int rounds = 12;
+static size_t *taken; /* offset of the page, for the host */
 
 struct counts {
-	uint64_t mapped, starts, ends;
+	uint64_t mapped, starts, ends; /* of an ordinary notifier */
+	uint64_t interval_mapped, intervals; /* of an interval notifier */
 };
 
 static int watch_open(void)
@@ -53,7 +62,7 @@ static void take(int watch, const char *at)
 		n = write(watch, &address, sizeof(address));
 	while (n < 0 && errno == EAGAIN);
 	check_equal(n, sizeof(address));
-	check(watch_counts(watch).mapped);
+	check(watch_counts(watch).mapped && watch_counts(watch).interval_mapped);
 }
 
 /* Whatever happened, it is over, and the page is known to be stale. */
@@ -61,8 +70,8 @@ static void check_told(int watch, const struct counts *before)
 {
 	struct counts now = watch_counts(watch);
 
-	check(!now.mapped);
-	check(now.starts > before->starts);
+	check(!now.mapped && !now.interval_mapped);
+	check(now.starts > before->starts && now.intervals > before->intervals);
 	check_equal(now.starts, now.ends);
 }
 
@@ -101,23 +110,130 @@ static void flush(void *arg)
 	check_equal(device_call(MSHARE_CTL_FLUSH, &call), 0);
 }
 
+static void look_at_all(const struct mapping *own)
+{
+	for (size_t off = 0; off < own->size; off += PAGE)
+		(void)*(volatile char *)(own->at + off);
+}
+
 static void told_of(child_body *change)
 {
-	struct scene s = scene_make(SIZE);
+	struct scene s = scene_make_served(memory_file(SIZE), SIZE, &servant);
 	int watch = watch_open();
 
-	for (size_t i = 0; i < ROUNDS; i++) {
+	for (size_t i = 0; i < rounds; i++) {
 		struct place place = { &s, i * 31 % (SIZE / PAGE) * PAGE };
 		struct counts before;
 
 		take(watch, s.at + place.off);
+		*taken = place.off;
 		before = watch_counts(watch);
 		child_run(change, &place); /* by another process */
 		check_told(watch, &before);
+		servant_do(&servant, deed_restore);
 	}
 	watch_close(watch);
+	servant_dismiss(&servant);
 	pages_fill(s.at, SIZE, SCENE_SALT);
+	s.huge = true; /* perhaps */
 	scene_end(&s);
+}
+
+/* What the host does to its own mapping. */
+static void protect(const struct mapping *own)
+{
+	check(mprotect(own->at, own->size, READ_ONLY) == 0);
+}
+
+static void drop_pages(const struct mapping *own)
+{
+	check(madvise(own->at, own->size, MADV_DONTNEED) == 0);
+}
+
+/* It may have to reach the kernel's lists first, and pages are written out in their own time. */
+static void page_out(const struct mapping *own)
+{
+	unsigned char resident;
+	int patience = 300;
+
+	do {
+		check(madvise(own->at, own->size, MADV_PAGEOUT) == 0);
+		check(mincore(own->at + *taken, PAGE, &resident) == 0);
+		if (resident & 1)
+			check_equal(write_text("/proc/sys/vm/compact_memory", "1"), 0);
+	} while ((resident & 1) && patience-- > 0);
+	check(!(resident & 1));
+}
+
+static void move_away(const struct mapping *own)
+{
+	check(mremap(own->at, own->size, own->size, MREMAP_MAYMOVE | MREMAP_FIXED,
+		     reserve(own->size)) != MAP_FAILED);
+}
+
+#define HOST_DOES(deed)                                                                            \
+	static void host_##deed(void *arg)                                                         \
+	{                                                                                          \
+		(void)arg;                                                                         \
+		servant_do(&servant, deed);                                                        \
+	}                                                                                          \
+	static void test_##deed(void **state)                                                      \
+	{                                                                                          \
+		(void)state;                                                                       \
+		told_of(host_##deed);                                                              \
+	}
+HOST_DOES(deed_unmap)
+HOST_DOES(protect)
+HOST_DOES(drop_pages)
+HOST_DOES(move_away)
+HOST_DOES(page_out)
+
+/* With something to page out to. */
+static void test_paged_out(void **state)
+{
+	swap_begin();
+	test_page_out(state);
+	swap_end();
+}
+
+static void collapse(void *arg)
+{
+	const struct place *p = arg;
+	char *outside = map_plain(p->scene->fd, SIZE, READ_WRITE);
+	char *slot = outside + (p->off & ~(SLOT - 1));
+
+	memset(slot, 1, SLOT); /* what is not mapped is not collapsed */
+	check(madvise(slot, SLOT, MADV_COLLAPSE) == 0);
+	/* So that there is something to collapse the next time. */
+	check(fallocate(p->scene->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)p->off,
+			PAGE) == 0);
+}
+
+static void test_collapsed(void **state)
+{
+	(void)state;
+	told_of(collapse);
+}
+
+/* To the node where it is not. */
+static void migrate(void *arg)
+{
+	const struct place *p = arg;
+	void *page = servant.at + p->off;
+	pid_t host = p->scene->host.pid;
+	int node, target;
+
+	servant_do(&servant, look_at_all);
+	check(syscall(SYS_move_pages, host, 1, &page, NULL, &node, 0) == 0 && node >= 0);
+	target = 1 - node;
+	check(syscall(SYS_move_pages, host, 1, &page, &target, &node, MPOL_MF_MOVE) == 0);
+	check_equal(node, target);
+}
+
+static void test_migrated(void **state)
+{
+	(void)state;
+	told_of(migrate);
 }
 
 static void test_punched(void **state)
@@ -149,7 +265,7 @@ static void test_other_slots_are_silent(void **state)
 	(void)state;
 	take(watch, s.at);
 	before = watch_counts(watch);
-	punch(&place);
+	child_run(punch, &place);
 	check(watch_counts(watch).mapped);
 	check_equal(watch_counts(watch).starts, before.starts);
 	watch_close(watch);
@@ -177,7 +293,7 @@ static void test_race(void **state)
 	(void)state;
 	for (int i = 0; i < 2; i++)
 		pids[i] = child_start(keep_punching, &s);
-	for (size_t i = 0; i < 20 * ROUNDS; i++) {
+	for (size_t i = 0; i < 20 * rounds; i++) {
 		uint64_t address = (uintptr_t)s.at + i * 13 % (SIZE / PAGE) * PAGE;
 
 		check(write(watch, &address, sizeof(address)) == sizeof(address) ||
@@ -191,13 +307,19 @@ static void test_race(void **state)
 	scene_end(&s);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest cases[] = {
-		cmocka_unit_test(test_punched), cmocka_unit_test(test_truncated),
-		cmocka_unit_test(test_flushed), cmocka_unit_test(test_other_slots_are_silent),
-		cmocka_unit_test(test_race),
+		cmocka_unit_test(test_punched),	   cmocka_unit_test(test_truncated),
+		cmocka_unit_test(test_flushed),	   cmocka_unit_test(test_other_slots_are_silent),
+		cmocka_unit_test(test_deed_unmap), cmocka_unit_test(test_protect),
+		cmocka_unit_test(test_drop_pages), cmocka_unit_test(test_move_away),
+		cmocka_unit_test(test_paged_out),  cmocka_unit_test(test_collapsed),
+		cmocka_unit_test(test_migrated),   cmocka_unit_test(test_race),
 	};
 
+	if (argc > 1)
+		rounds = (unsigned int)strtoul(argv[1], NULL, 10);
+	taken = shared_memory(PAGE);
 	return SHIM_MAIN(cases);
 }

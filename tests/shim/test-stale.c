@@ -1,102 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * No stale translation: processes that spin on a page while the file is punched, truncated and
- * grown never see the old page once the call that took it away has returned.
+ * No stale translation: processes that spin on a page while the file is punched, truncated, grown
+ * and sealed, or while the host changes its own mapping, never see the old page once the call that
+ * took it away has returned. `test-stale [ROUNDS]`.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <setjmp.h>
-#include <signal.h>
-#include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "scene.h"
+#include "servant.h"
+#include "spin.h"
 
 #define SIZE (4 * MIB)
-#define SPINNERS 3
-#define ROUNDS 150
 
-/* What there is to see at the page; the number of the change is above the lowest two bits. */
-enum sight { VALUE, ZERO, NOTHING, SIGHT_MASK = 3 };
-
-struct board {
-	_Atomic uint64_t state; /* changed after the file has been */
-	_Atomic uint64_t changing;
-	_Atomic uint64_t seen[SPINNERS]; /* the last state looked at and found right */
-};
-
-struct spinner {
-	const struct scene *scene;
-	struct board *board;
-	size_t off;
-	int number;
-};
-
-static sigjmp_buf bus;
-
-static void on_bus(int number)
-{
-	(void)number;
-	siglongjmp(bus, 1);
-}
-
-/* True: there was a page, and *word is what it held. */
-static bool look(const volatile uint64_t *at, uint64_t *word)
-{
-	if (sigsetjmp(bus, 1))
-		return false;
-	*word = *at;
-	return true;
-}
-
-static void judge(uint64_t state, bool there, uint64_t word)
-{
-	check_equal(there, (state & SIGHT_MASK) != NOTHING);
-	if ((state & SIGHT_MASK) == VALUE)
-		check_equal(word, state);
-	if ((state & SIGHT_MASK) == ZERO)
-		check_equal(word, 0);
-}
-
-/* A look counts if no change was begun before it ended. */
-static void spin(void *arg)
-{
-	struct spinner *s = arg;
-	char *at = attach(s->scene->fd, SIZE, READ_WRITE);
-
-	signal(SIGBUS, on_bus);
-	for (;;) {
-		uint64_t state = atomic_load(&s->board->state), word = 0;
-		bool there;
-
-		if (state == UINT64_MAX)
-			return;
-		if (atomic_load(&s->board->changing) != state)
-			continue;
-		there = look((void *)(at + s->off), &word);
-		if (atomic_load(&s->board->changing) != state)
-			continue;
-		judge(state, there, word);
-		atomic_store(&s->board->seen[s->number], state);
-	}
-}
-
-static bool all_saw(struct board *board, uint64_t state)
-{
-	for (int i = 0; i < SPINNERS; i++)
-		if (atomic_load(&board->seen[i]) != state)
-			return false;
-	return true;
-}
-
-struct change {
-	const struct scene *scene;
-	char *plain; /* an ordinary mapping, to write with */
-	size_t off;
-	enum sight sight; /* afterwards */
-};
-typedef void change_file(const struct change *c, uint64_t state);
+static struct servant servant;
 
 static void punch(const struct change *c, uint64_t state)
 {
@@ -122,44 +41,6 @@ static void grow(const struct change *c, uint64_t state)
 	check(ftruncate(c->scene->fd, SIZE) == 0);
 }
 
-static void announce(struct board *board, const struct change *c, change_file *change, uint64_t n)
-{
-	uint64_t state = n << 2 | c->sight;
-
-	atomic_store(&board->changing, state);
-	change(c, state);
-	atomic_store(&board->state, state);
-	check(COMES_TRUE(all_saw(board, state)));
-}
-
-struct step {
-	change_file *change;
-	enum sight sight;
-};
-
-static void spin_through(struct scene *s, const struct step *steps, size_t count)
-{
-	struct board *board = shared_memory(sizeof(*board));
-	struct change c = { s, map_plain(s->fd, SIZE, READ_WRITE), SLOT + 5 * PAGE, VALUE };
-	struct spinner spinner = { s, board, c.off, 0 };
-	pid_t pids[SPINNERS];
-
-	put_value(&c, 0);
-	for (; spinner.number < SPINNERS; spinner.number++)
-		pids[spinner.number] = child_start(spin, &spinner);
-	for (uint64_t n = 1; n <= ROUNDS; n++) {
-		c.sight = steps[n % count].sight;
-		announce(board, &c, steps[n % count].change, n);
-	}
-	atomic_store(&board->state, UINT64_MAX);
-	for (int i = 0; i < SPINNERS; i++)
-		child_wait(pids[i]);
-	check(ftruncate(s->fd, SIZE) == 0);
-	pages_fill(s->at, SIZE, SCENE_SALT);
-	munmap(c.plain, SIZE);
-	munmap(board, sizeof(*board));
-}
-
 static const struct step punching[] = { { punch, ZERO }, { put_value, VALUE } };
 static const struct step truncating[] = {
 	{ cut_off, NOTHING },
@@ -173,7 +54,7 @@ static void test_punched_memory(void **state)
 
 	(void)state;
 	spin_through(&s, punching, 2);
-	check(view_query(s.fd, READ_WRITE).invalidations >= ROUNDS / 2);
+	check(view_query(s.fd, READ_WRITE).invalidations >= spin_rounds / 2);
 	scene_end(&s);
 }
 
@@ -204,6 +85,122 @@ static void test_truncated_disk_file(void **state)
 	scene_end(&s);
 }
 
+/* What the host does to its mapping. Attached processes see the file or get SIGBUS. */
+static void protect(const struct mapping *own)
+{
+	check(mprotect(own->at + SLOT, PAGE * 9, PROT_NONE) == 0);
+}
+
+static void make_read_only(const struct mapping *own)
+{
+	check(mprotect(own->at, own->size, READ_ONLY) == 0);
+}
+
+static void make_read_write(const struct mapping *own)
+{
+	check(mprotect(own->at, own->size, READ_WRITE) == 0);
+}
+
+static void drop_pages(const struct mapping *own)
+{
+	check(madvise(own->at, own->size, MADV_DONTNEED) == 0);
+}
+
+static void unmap_one_page(const struct mapping *own)
+{
+	check(munmap(own->at + SLOT + 5 * PAGE, PAGE) == 0);
+}
+
+static void move_away(const struct mapping *own)
+{
+	check(mremap(own->at, own->size, own->size, MREMAP_MAYMOVE | MREMAP_FIXED,
+		     reserve(own->size)) != MAP_FAILED);
+}
+
+static void put_anonymous_memory_there(const struct mapping *own)
+{
+	check(mmap(own->at, own->size, READ_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+		   0) == own->at);
+	memset(own->at, 0xee, own->size);
+}
+
+#define HOST(deed)                                                                                 \
+	static void host_##deed(const struct change *c, uint64_t state)                            \
+	{                                                                                          \
+		(void)c;                                                                           \
+		(void)state;                                                                       \
+		servant_do(&servant, deed);                                                        \
+	}
+HOST(deed_unmap)
+HOST(unmap_one_page)
+HOST(protect)
+HOST(make_read_only)
+HOST(move_away)
+HOST(put_anonymous_memory_there)
+
+static void host_drop_pages(const struct change *c, uint64_t state)
+{
+	put_value(c, state);
+	servant_do(&servant, drop_pages);
+}
+
+static void host_restore(const struct change *c, uint64_t state)
+{
+	servant_do(&servant, deed_restore);
+	put_value(c, state);
+}
+
+static void host_make_read_write(const struct change *c, uint64_t state)
+{
+	servant_do(&servant, make_read_write);
+	put_value(c, state);
+}
+
+static void test_host_changes(void **state)
+{
+	static const struct step steps[] = {
+		{ host_deed_unmap, NOTHING },	  { host_restore, VALUE },
+		{ host_unmap_one_page, NOTHING }, { host_restore, VALUE },
+		{ host_protect, NOTHING },	  { host_make_read_write, VALUE },
+		{ host_make_read_only, NOTHING }, { host_make_read_write, VALUE },
+		{ host_drop_pages, VALUE },	  { host_move_away, NOTHING },
+		{ host_restore, VALUE },	  { host_put_anonymous_memory_there, NOTHING },
+		{ host_restore, VALUE },
+	};
+	struct scene s = scene_make_served(memory_file(SIZE), SIZE, &servant);
+
+	(void)state;
+	spin_through(&s, steps, sizeof(steps) / sizeof(steps[0]));
+	servant_dismiss(&servant);
+	pages_fill(s.at, SIZE, SCENE_SALT);
+	scene_end(&s);
+}
+
+/* Once more than mmap(2) would allow: what the host maps cannot be sealed against writing. */
+static void seal(const struct change *c, uint64_t state)
+{
+	check(fcntl(c->scene->fd, F_ADD_SEALS, F_SEAL_WRITE) == -1 && errno == EBUSY);
+	check(fcntl(c->scene->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) == 0);
+	check(ftruncate(c->scene->fd, SLOT) == -1 && errno == EPERM);
+	check(ftruncate(c->scene->fd, SIZE + SLOT) == -1 && errno == EPERM);
+	put_value(c, state);
+}
+
+/* The file is sealed while it is spun on; when nobody has it mapped it can be sealed for good. */
+static void test_sealed(void **state)
+{
+	static const struct step steps[] = { { seal, VALUE }, { punch, ZERO } };
+	struct scene s = scene_make(SIZE);
+	int again = dup(s.fd);
+
+	(void)state;
+	spin_through(&s, steps, 2);
+	scene_end(&s);
+	check(fcntl(again, F_ADD_SEALS, F_SEAL_WRITE) == 0);
+	check(view_attach(again, READ_WRITE) == -EPERM);
+	close(again);
+}
+
 /* A flush drops links, never data. */
 static void test_flushed(void **state)
 {
@@ -225,15 +222,19 @@ static void test_flushed(void **state)
 	scene_end(&s);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest cases[] = {
 		cmocka_unit_test(test_punched_memory),
 		cmocka_unit_test(test_truncated_memory),
 		cmocka_unit_test(test_punched_disk_file),
 		cmocka_unit_test(test_truncated_disk_file),
+		cmocka_unit_test(test_host_changes),
+		cmocka_unit_test(test_sealed),
 		cmocka_unit_test(test_flushed),
 	};
 
+	if (argc > 1)
+		spin_rounds = (unsigned int)strtoul(argv[1], NULL, 10);
 	return SHIM_MAIN(cases);
 }

@@ -6,7 +6,9 @@ import shlex
 from . import paths, project
 
 DROPPED = ("LD_LIBRARY_PATH", "TSAN_OPTIONS", "MSHARE_HOST")  # the installed ones are used
-SLOWNESS = 5  # of an emulated processor on a busy machine; limits are there to end what hangs
+# Of an emulated processor on a busy machine; limits are there to end what hangs.
+SLOWNESS = 5
+DEBUG_SLOWNESS = 60  # of a kernel that looks at every access to memory, besides
 
 
 class Mistake(Exception):
@@ -88,23 +90,23 @@ def _word(word):
     return project.in_guest(word) if word.startswith("/") else word
 
 
-def _line(test, reason):
+def _line(test, reason, slowness):
     settings = [f"{name}={_word(value)}" for name, value in test["env"].items()
                 if name not in DROPPED]
     # Unit tests look at the environment that the library hands on; their skips show in the output.
     if not reason and "libmshare:unit" not in test["suite"]:
         settings.append("MSHARE_TEST_NO_SKIP=1")
     command = map(_word, test["cmd"])
-    return shlex.join(["run_test", test["name"], str(test["timeout"] * SLOWNESS), reason, "env",
+    return shlex.join(["run_test", test["name"], str(test["timeout"] * slowness), reason, "env",
                        *settings, *command])
 
 
-def write(path, target):
+def write(path, target, slowness=SLOWNESS):
     """How many tests there are; none is a mistake too."""
     tests, may_skip = _select(path)
     if not tests:
         raise Mistake("selects no test")
     lines = [f"echo 1..{len(tests)}"]
-    lines += [_line(test, may_skip.get(test["name"], "")) for test in tests]
+    lines += [_line(test, may_skip.get(test["name"], ""), slowness) for test in tests]
     target.write_text("\n".join(lines) + "\n")
     return len(tests)

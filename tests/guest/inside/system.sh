@@ -75,7 +75,7 @@ configure_kernel() {
 	set_sysctl kernel/softlockup_panic 1
 	set_sysctl kernel/panic_on_rcu_stall 1
 	# Controllers are given to groups from the top down.
-	echo '+memory' >/sys/fs/cgroup/cgroup.subtree_control 2>/dev/null
+	echo '+memory +cpuset' >/sys/fs/cgroup/cgroup.subtree_control 2>/dev/null
 	[ ! -e /sys/kernel/debug/kmemleak ] || echo clear >/sys/kernel/debug/kmemleak
 }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A second user of MMU notifiers in a process, as KVM is: whoever opens the device has the
- * invalidations of its address space counted. write(2) of an address takes the page that is there, as
- * a hypervisor would map it into its guest; the next invalidation over the address makes it stale.
- * read(2) gives the counts. Only for tests.
+ * A second user of MMU notifiers in a process, as KVM is with the one kind, RDMA with the other:
+ * whoever opens the device has the invalidations of its address space counted. write(2) of an
+ * address takes the page that is there, as a hypervisor would map it into its guest; the next
+ * invalidation over the address makes it stale. read(2) gives the counts. Only for tests.
  */
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
@@ -16,10 +16,14 @@
 
 struct watch {
 	struct mmu_notifier notifier;
-	spinlock_t lock; /* everything below */
+	struct mmu_interval_notifier interval;	/* over the page at the address */
+	bool inserted;				/* interval is; writes, which are one by one */
+	spinlock_t lock;			/* everything below */
 	unsigned long address;
-	bool mapped; /* the page taken at the address is still valid */
-	u64 starts, ends; /* over the address */
+	bool mapped;		/* the page taken is still valid, as far as notifier knows */
+	bool interval_mapped;	/* the same, of interval */
+	u64 starts, ends;	/* over the address */
+	u64 intervals;
 };
 
 static bool over(const struct watch *watch, const struct mmu_notifier_range *range)
@@ -54,6 +58,23 @@ static const struct mmu_notifier_ops watch_ops = {
 	.invalidate_range_end = watch_end,
 };
 
+static bool watch_invalidate(struct mmu_interval_notifier *interval,
+			     const struct mmu_notifier_range *range, unsigned long seq)
+{
+	struct watch *watch = container_of(interval, struct watch, interval);
+
+	spin_lock(&watch->lock);
+	mmu_interval_set_seq(interval, seq);
+	watch->interval_mapped = false;
+	watch->intervals++;
+	spin_unlock(&watch->lock);
+	return true;
+}
+
+static const struct mmu_interval_notifier_ops watch_interval_ops = {
+	.invalidate = watch_invalidate,
+};
+
 static int watch_open(struct inode *inode, struct file *file)
 {
 	struct watch *watch = kzalloc(sizeof(*watch), GFP_KERNEL);
@@ -75,27 +96,48 @@ static int watch_release(struct inode *inode, struct file *file)
 {
 	struct watch *watch = file->private_data;
 
+	if (watch->inserted)
+		mmu_interval_notifier_remove(&watch->interval);
 	mmu_notifier_unregister(&watch->notifier, watch->notifier.mm);
 	kfree(watch);
 	return 0;
 }
 
-/* As KVM does it: the page counts only if no invalidation came while it was being looked up. */
+static int move_interval(struct watch *watch, unsigned long address)
+{
+	int err;
+
+	if (watch->inserted)
+		mmu_interval_notifier_remove(&watch->interval);
+	err = mmu_interval_notifier_insert(&watch->interval, watch->notifier.mm,
+					   address & PAGE_MASK, PAGE_SIZE, &watch_interval_ops);
+	watch->inserted = !err;
+	return err;
+}
+
+/* As KVM and RDMA do it: the page counts only if no invalidation came while it was looked up. */
 static int take_page(struct watch *watch, unsigned long address)
 {
 	struct page *page;
+	unsigned long seq;
 	u64 starts;
-	int err = -EAGAIN;
+	int err = move_interval(watch, address);
 
+	if (err)
+		return err;
 	spin_lock(&watch->lock);
 	watch->address = address;
 	starts = watch->starts;
 	spin_unlock(&watch->lock);
+	seq = mmu_interval_read_begin(&watch->interval);
 	if (get_user_pages_fast(address, 1, FOLL_WRITE, &page) != 1)
 		return -EFAULT;
+	err = -EAGAIN;
 	spin_lock(&watch->lock);
-	if (watch->starts == starts && watch->starts == watch->ends) {
+	if (watch->starts == starts && watch->starts == watch->ends &&
+	    !mmu_interval_read_retry(&watch->interval, seq)) {
 		watch->mapped = true;
+		watch->interval_mapped = true;
 		err = 0;
 	}
 	spin_unlock(&watch->lock);
@@ -119,7 +161,7 @@ static ssize_t watch_write(struct file *file, const char __user *from, size_t le
 static ssize_t watch_read(struct file *file, char __user *to, size_t length, loff_t *pos)
 {
 	struct watch *watch = file->private_data;
-	u64 counts[3];
+	u64 counts[5];
 
 	if (length != sizeof(counts))
 		return -EINVAL;
@@ -127,6 +169,8 @@ static ssize_t watch_read(struct file *file, char __user *to, size_t length, lof
 	counts[0] = watch->mapped;
 	counts[1] = watch->starts;
 	counts[2] = watch->ends;
+	counts[3] = watch->interval_mapped;
+	counts[4] = watch->intervals;
 	spin_unlock(&watch->lock);
 	return copy_to_user(to, counts, sizeof(counts)) ? -EFAULT : (ssize_t)length;
 }
