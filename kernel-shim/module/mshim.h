@@ -157,6 +157,7 @@ extern const struct file_operations mshim_attach_fops;
 bool mshim_is_attached(struct mm_struct *mm);
 int mshim_link_insert_notifier(struct mshim_link *link);
 int mshim_detach(unsigned long addr, unsigned long len);
+void mshim_links_exit(void);
 
 static inline unsigned long mshim_link_addr(const struct mshim_link *link, unsigned long nr)
 {
