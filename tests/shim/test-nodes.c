@@ -97,7 +97,7 @@ static void test_mbind(void **state)
 		pages_check(s.at, SIZE, SCENE_SALT);
 	}
 	check_equal(syscall(SYS_get_mempolicy, &mode, NULL, 0, s.at, MPOL_F_ADDR), 0);
-	check_equal(mode, MPOL_DEFAULT);
+	check_equal(mode, MPOL_LOCAL);
 	check_equal(syscall(SYS_get_mempolicy, &mode, NULL, 0, s.at, MPOL_F_ADDR | MPOL_F_NODE), 0);
 	check(mode >= 0 && mode <= last_node);
 	scene_end(&s);
@@ -233,12 +233,65 @@ static void test_migrate_pages(void **state)
 	with_verifier(migrate_there_and_back);
 }
 
+#define SCAN_DELAY "/sys/kernel/debug/sched/numa_balancing/scan_delay_ms"
+#define SCAN_PERIOD "/sys/kernel/debug/sched/numa_balancing/scan_period_min_ms"
+
+static void scan_often(bool often)
+{
+	check_equal(write_text("/proc/sys/kernel/numa_balancing", often || last_node ? "1" : "0"),
+		    0);
+	check_equal(write_text(SCAN_DELAY, often ? "10" : "1000"), 0);
+	check_equal(write_text(SCAN_PERIOD, often ? "10" : "1000"), 0);
+}
+
+static uint64_t scans(void)
+{
+	FILE *file = fopen("/proc/self/sched", "re");
+	unsigned long long seq = 0;
+	char line[256];
+	bool found = false;
+
+	check(file);
+	while (!found && fgets(line, sizeof(line), file))
+		found = sscanf(line, "mm->numa_scan_seq : %llu", &seq) == 1;
+	fclose(file);
+	check(found);
+	return seq;
+}
+
+/* The kernel looks at memory of who uses a processor; busy with what is attached only. */
+static void be_scanned(void *arg)
+{
+	const struct scene *s = arg;
+	uint64_t before, faults;
+
+	pages_check(s->at, SIZE, SCENE_SALT);
+	before = scans();
+	faults = view_query(s->fd, READ_WRITE).faults;
+	while (scans() < before + 3)
+		for (int i = 0; i < 1000; i++)
+			pages_check(s->at, SIZE, SCENE_SALT);
+	check_equal(view_query(s->fd, READ_WRITE).faults, faults);
+}
+
+/* What balancing would take away comes back by a fault, and pages are the host's to move. */
+static void test_balancing(void **state)
+{
+	struct scene s = scene_make(SIZE);
+
+	(void)state;
+	scan_often(true);
+	child_run(be_scanned, &s);
+	scan_often(false);
+	scene_end(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest cases[] = {
 		cmocka_unit_test(test_mbind),	      cmocka_unit_test(test_set_mempolicy),
 		cmocka_unit_test(test_host_binds),    cmocka_unit_test(test_move_pages),
-		cmocka_unit_test(test_migrate_pages),
+		cmocka_unit_test(test_migrate_pages), cmocka_unit_test(test_balancing),
 	};
 
 	find_last_node();
