@@ -35,8 +35,8 @@ demo: build ## what this machine can do, what page tables cost on it, a database
 check: deps-check ## all tests in all configurations; CONFIGS="gcc asan" runs some of them
 	@.ci/check $(CONFIGS)
 
-check-long: deps-check ## the same, each test REPEAT (20) times, to find races
-	@.ci/check --repeat $(REPEAT) $(CONFIGS)
+check-long: deps-check ## each test REPEAT (20) times, and all that guests can do; takes hours
+	@.ci/check --long $(REPEAT) $(CONFIGS)
 
 format: deps-check ## lay out the C files
 	@.ci/format

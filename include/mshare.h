@@ -144,7 +144,7 @@ MSHARE_API mshare_t mshare_create(const char *name, size_t size, const struct ms
  * @attr:  as for mshare_create(); align gives the alignment of addresses, mode is not used.
  *
  * Returns a handle; NULL on failure:
- *   EINVAL        as for mshare_create(); another oflag; an object of size 0
+ *   EINVAL        as for mshare_create(); another oflag; size 0, or not a regular file
  *   E2BIG         as for mshare_create()
  *   ENAMETOOLONG  the name is too long
  *   ENOENT        no such name
@@ -168,7 +168,7 @@ MSHARE_API mshare_t mshare_open(const char *name, int oflag, const struct mshare
  *   EINVAL      a file of size 0; bad attr or MSHARE_BACKEND
  *   E2BIG       as for mshare_create()
  *   EOPNOTSUPP  what attr requires, or MSHARE_BACKEND names, cannot be had for this file
- *   EMFILE      the process may have no more descriptors
+ *   EMFILE, ENFILE  the process or the system may have no more open files
  *   ENOMEM      no memory
  */
 MSHARE_API mshare_t mshare_from_fd(int fd, const struct mshare_attr *attr);
@@ -215,7 +215,7 @@ MSHARE_API int mshare_fd(mshare_t r);
  *   ENOMEM      no room in the address space, RLIMIT_AS, too many mappings; huge pages that were
  *               not reserved before and are not free; with MSHARE_POPULATE no memory, also by the
  *               limit of a cgroup; RLIMIT_MEMLOCK after mlockall(MCL_FUTURE)
- *   EOPNOTSUPP  MSHARE_POPULATE before Linux 5.14
+ *   EOPNOTSUPP  MSHARE_POPULATE before Linux 5.14; no shared tables, which attr required
  */
 MSHARE_API void *mshare_attach(mshare_t r, void *addr, off_t off, size_t len, int prot,
 			       unsigned int flags);
@@ -233,8 +233,7 @@ MSHARE_API void *mshare_attach(mshare_t r, void *addr, off_t off, size_t len, in
 MSHARE_API int mshare_detach(mshare_t r, void *addr, size_t len);
 
 /* mshare_flush() flags: exactly one */
-#define MSHARE_FLUSH_DATA                                                                          \
-	(1u << 0) /* write back to the file; returns when it is on stable storage */
+#define MSHARE_FLUSH_DATA (1u << 0) /* write back to the file, onto stable storage */
 #define MSHARE_FLUSH_TLB (1u << 1) /* drop all processes' shared translations (shim only) */
 #define MSHARE_FLUSH_DISCARD (1u << 2) /* give the memory back; reads as zero afterwards */
 
@@ -258,15 +257,13 @@ MSHARE_API int mshare_detach(mshare_t r, void *addr, size_t len);
  *   EPERM       DISCARD on a sealed memfd
  *   EOPNOTSUPP  the backend has no shared translations, or the file system cannot punch holes
  *   EIO, ENOSPC, EDQUOT  from the device or file system; some data may not have been written
+ *   EMFILE, ENFILE  TLB: no descriptor is left to reach the kernel module
  *   ENOMEM      no memory, or no room in the address space
  */
 MSHARE_API int mshare_flush(mshare_t r, off_t off, size_t len, unsigned int flags);
 
 /* mshare_stat.want: facts that cost time in proportion to processes or pages */
-#define MSHARE_STAT_ATTACHERS                                                                      \
-	(1ull                                                                                      \
-	 << 0) /* reads /proc/PID/maps of every process we may look at                        \
-		     */
+#define MSHARE_STAT_ATTACHERS (1ull << 0) /* reads maps of every process we may look at */
 #define MSHARE_STAT_TABLES (1ull << 1) /* reads /proc/self/pagemap and smaps of the attachments */
 
 /* mshare_stat.flags */
@@ -326,10 +323,11 @@ MSHARE_API int mshare_close(mshare_t r);
 /*
  * mshare_unlink - remove a name; who has the region keeps it
  * Returns 0; -1 on failure:
- *   EINVAL        NULL or a bad name
+ *   EINVAL        NULL or a bad name, or that of a directory
  *   ENAMETOOLONG  the name is too long
  *   ENOENT        no such name
  *   EACCES, EPERM no right to remove it
+ *   EMFILE, ENFILE, ENOMEM  no descriptor or memory is left to look for it
  */
 MSHARE_API int mshare_unlink(const char *name);
 
@@ -345,7 +343,7 @@ MSHARE_API int mshare_unlink(const char *name);
 MSHARE_API size_t mshare_align(size_t size, int level);
 
 /* mshare_caps.features: tried, not guessed from versions */
-#define MSHARE_CAP_THP_FAULT (1ull << 0) /* shared memory gets huge pages when first touched */
+#define MSHARE_CAP_THP_FAULT (1ull << 0) /* memfds get huge pages when first touched */
 #define MSHARE_CAP_THP_COLLAPSE (1ull << 1) /* MADV_COLLAPSE makes huge pages of filled ranges */
 #define MSHARE_CAP_HUGE_PMD (1ull << 2) /* at least one free hugetlb page of PMD size */
 #define MSHARE_CAP_HUGE_PUD (1ull << 3) /* at least one free hugetlb page of PUD size */

@@ -53,6 +53,9 @@ static int shim_accepts(const struct region_request *req)
 	if (err)
 		return err;
 	err = why_not();
+	/* Nothing is known about the kernel then; another backend may do with less. */
+	if (req->forced && (err == -EMFILE || err == -ENFILE || err == -ENOMEM))
+		return fail(err, "shim: no descriptor or memory is left to try it with");
 	return err ? fail(-EOPNOTSUPP, "shim: %s", sentence(err)) : 0;
 }
 
@@ -90,6 +93,25 @@ static uint32_t view_prot(int prot)
 	return prot & PROT_WRITE ? MSHARE_VIEW_READ | MSHARE_VIEW_WRITE : MSHARE_VIEW_READ;
 }
 
+/* Why there is only an ordinary mapping. */
+static const char *degraded_text(int err)
+{
+	switch (err) {
+	case -ENXIO:
+		return "the file has grown beyond what its host process maps";
+	case -EUSERS:
+		return "as many processes are attached as the module allows (links_per_view)";
+	case -EBUSY:
+		return "a process that hosts page tables cannot attach";
+	case -EACCES:
+		return "no host process, which only who may write the file can start";
+	case -ENOSYS:
+		return "the mshare module is not loaded any more";
+	default:
+		return "no host process for the region";
+	}
+}
+
 static int attach_view(const struct region *r, int prot)
 {
 	struct mshare_ctl_attach attach = {
@@ -113,29 +135,60 @@ static int view_of(const struct region *r, int prot)
 	return fd < 0 ? fd : attach_view(r, prot);
 }
 
-/* Nobody touches what is mapped without any right, so there is nothing to share. */
-static int shim_mapping_fd(struct region *r, int prot)
+/* Not what mmap(2) says of any file: of this view, or of this process, only the module says so. */
+static bool is_of_the_view(int err)
 {
-	int fd = prot == PROT_NONE ? r->fd : view_of(r, prot);
+	return err == -ENOENT || err == -ESTALE || err == -ENXIO || err == -EUSERS || err == -EBUSY;
+}
 
+/*
+ * Nobody touches what is mapped without any right, so there is nothing to share. A host that left
+ * between our two steps is replaced by another. What refused a view is not asked twice: the host
+ * maps less than the file has become, or as many processes are attached as may be.
+ */
+static int shim_mapping_fd(struct region *r, int prot, int refused)
+{
+	int fd = refused;
+
+	if (refused && !is_of_the_view(refused))
+		return refused;
+	if (prot == PROT_NONE)
+		return r->fd;
+	if (!refused || refused == -ENOENT)
+		fd = view_of(r, prot);
 	if (fd >= 0) {
 		atomic_store(&r->degraded, 0);
 		return fd;
 	}
 	if (r->require_shared)
-		return fail(-EOPNOTSUPP, "shim: no host process for the region (error %d)", -fd);
+		return fail(-EOPNOTSUPP, "shim: %s", degraded_text(fd));
 	debug("no shared tables for this attachment: error %d", -fd);
 	atomic_store(&r->degraded, fd);
 	return r->fd;
 }
 
-static int shim_attached(struct region *r, const struct attachment *a, bool populate)
+/* The mapping consists of whole slots; the file may end in the last one. */
+static int populate_to_end(const struct region *r, const struct attachment *a)
 {
-	(void)r;
-	return populate ? backend_populate(a) : 0;
+	struct attachment part = *a;
+	uint64_t end;
+	int err = region_size_now(r, &end);
+
+	if (!err)
+		err = align_up(end, page_sizes()->base, &end);
+	if (err)
+		return err;
+	if (end > (uint64_t)a->off && end - (uint64_t)a->off < a->len)
+		part.len = end - (uint64_t)a->off;
+	return backend_populate(&part);
 }
 
-static int drop_view(struct region *r, uint32_t prot, uint64_t off, uint64_t len)
+static int shim_attached(struct region *r, const struct attachment *a, bool populate)
+{
+	return populate ? populate_to_end(r, a) : 0;
+}
+
+static int drop_range(const struct region *r, int device, uint32_t prot, uint64_t off, uint64_t len)
 {
 	struct mshare_ctl_flush flush = {
 		.size = sizeof(flush),
@@ -144,23 +197,40 @@ static int drop_view(struct region *r, uint32_t prot, uint64_t off, uint64_t len
 		.off = off,
 		.len = len,
 	};
-	cleanup_fd int device = ctl_open();
-	int err = device < 0 ? device : mshare_ctl(device, MSHARE_CTL_FLUSH, &flush);
 
-	return err == -ENOENT ? 0 : err; /* no view, no links */
+	return mshare_ctl(device, MSHARE_CTL_FLUSH, &flush);
+}
+
+/* No view, no links. A file that has grown may be larger than its views, which begin where it does:
+ * then slot by slot, up to their end. */
+static int drop_view(const struct region *r, int device, uint32_t prot, uint64_t off, uint64_t len)
+{
+	uint64_t slot = page_sizes()->pmd;
+	int err = drop_range(r, device, prot, off, len);
+
+	if (err == -EINVAL && len > slot) {
+		uint64_t end = off + len;
+
+		for (err = 0; !err && off < end; off += slot)
+			err = drop_range(r, device, prot, off, slot);
+	}
+	return err == -ENOENT || err == -EINVAL ? 0 : err;
 }
 
 /* Widened to whole slots: dropping more than asked for costs a fault, dropping less would be wrong. */
 static int shim_drop_links(struct region *r, off_t off, uint64_t len)
 {
 	uint64_t start = align_down((uint64_t)off, page_sizes()->pmd);
+	cleanup_fd int device = ctl_open();
 	uint64_t end;
 	int err = align_up((uint64_t)off + len, page_sizes()->pmd, &end);
 
+	if (!err && device < 0)
+		err = device;
 	if (!err)
-		err = drop_view(r, view_prot(PROT_READ), start, end - start);
+		err = drop_view(r, device, view_prot(PROT_READ), start, end - start);
 	if (!err && r->writable)
-		err = drop_view(r, view_prot(PROT_WRITE), start, end - start);
+		err = drop_view(r, device, view_prot(PROT_WRITE), start, end - start);
 	return err ? fail(err, "flush: dropping shared translations failed (error %d)", -err) : 0;
 }
 
@@ -182,8 +252,8 @@ static void shim_stat(struct region *r, struct mshare_stat *st)
 
 	if (degraded) {
 		st->backend = MSHARE_BACKEND_PLAIN;
-		snprintf(st->reason, sizeof(st->reason),
-			 "shim: no host process for the region (%s)", strerrordesc_np(-degraded));
+		snprintf(st->reason, sizeof(st->reason), "shim: %s (%s)", degraded_text(degraded),
+			 strerrordesc_np(-degraded));
 	}
 	if (device < 0)
 		return;

@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "align.h"
@@ -40,6 +41,12 @@ static void describe_collapse(enum shmem_mount where, char *out, size_t size)
 			 "all with MSHARE_POPULATE");
 }
 
+/* Why they cannot be tried. */
+static const char *hindrance(int err)
+{
+	return err == -EFBIG ? "RLIMIT_FSIZE is below their size" : strerrordesc_np(-err);
+}
+
 static void thp_probe(struct mshare_backend_caps *caps)
 {
 	bool memfd = probe_thp_fault(SHMEM_MEMFD);
@@ -49,7 +56,10 @@ static void thp_probe(struct mshare_backend_caps *caps)
 	caps->error = memfd || named || probe_thp_collapse() ? 0 : EOPNOTSUPP;
 	caps->page_size = caps->error ? 0 : page_sizes()->pmd;
 	describe_collapse(memfd ? SHMEM_NAMED : SHMEM_MEMFD, other, sizeof(other));
-	if (memfd && named)
+	if (caps->error && probe_thp_error())
+		snprintf(caps->reason, sizeof(caps->reason), "huge pages cannot be tried: %s",
+			 hindrance(probe_thp_error()));
+	else if (memfd && named)
 		snprintf(caps->reason, sizeof(caps->reason), "huge pages when first touched");
 	else if (memfd || named)
 		snprintf(caps->reason, sizeof(caps->reason),
@@ -72,7 +82,7 @@ static int no_huge_pages(const char *advice)
 	if (err == -EMFILE || err == -ENFILE || err == -ENOMEM)
 		return fail(err, "thp: no descriptor or memory is left to try huge pages with");
 	if (err)
-		return fail(-EOPNOTSUPP, "thp: huge pages could not be tried (error %d)", -err);
+		return fail(-EOPNOTSUPP, "thp: huge pages cannot be tried: %s", hindrance(err));
 	return fail(-EOPNOTSUPP, "thp: the kernel makes no huge pages for shared memory: %s",
 		    advice);
 }

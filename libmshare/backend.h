@@ -38,8 +38,12 @@ struct backend_ops {
 	/* Called once the range is mapped: advice, helper, population. A failure unmaps it. */
 	must_check int (*attached)(struct region *r, const struct attachment *a, bool populate);
 
-	/* The descriptor to map for this protection: r->fd, or one for the caller to close. NULL: r->fd. */
-	must_check int (*mapping_fd)(struct region *r, int prot);
+	/*
+	 * The descriptor to map for this protection: r->fd, or one for the caller to close. NULL: r->fd.
+	 * refused: what mmap(2) of the one given before answered, -errno; 0 at first; -ESTALE: enough
+	 * of that. -errno with a sentence.
+	 */
+	must_check int (*mapping_fd)(struct region *r, int prot, int refused);
 
 	/* Drops all shared translations of a range; NULL: there are none. */
 	must_check int (*drop_links)(struct region *r, off_t off, uint64_t len);

@@ -12,6 +12,7 @@
 
 #include "align.h"
 #include "backing.h"
+#include "hugelimit.h"
 #include "log.h"
 
 /* Enough for thousands of mounts; containers on busy hosts have some hundreds. */
@@ -77,8 +78,12 @@ int backing_hugetlb_dir(uint64_t page_size, unsigned int index, char *dir)
 	ssize_t length =
 		text ? sys_read_file("/proc/self/mounts", text, MOUNTS_TEXT_SIZE) : -ENOMEM;
 	FILE *mounts = length > 0 ? fmemopen(text, (size_t)length, "r") : NULL;
-	int err = length < 0 ? (int)length : -ENOENT;
+	int err = -ENOENT; /* without /proc, nobody knows of any */
 
+	if (length == -ENOMEM || length == -EMFILE || length == -ENFILE)
+		err = (int)length;
+	else if (length > 0 && !mounts)
+		err = -ENOMEM;
 	if (mounts) {
 		err = find_mount(mounts, page_size, index, dir);
 		fclose(mounts);
@@ -119,7 +124,9 @@ static int make_named(const struct region_request *req, uint64_t size, uint64_t 
 int backing_create_hugetlb(struct region *r, const struct region_request *req, uint64_t size,
 			   uint64_t page_size)
 {
-	int fd = req->name ? make_named(req, size, page_size) : make_memfd(size, page_size);
+	int fd = size > hugelimit_left(page_size, NULL, 0) ? -ENOMEM
+		 : req->name				   ? make_named(req, size, page_size)
+							   : make_memfd(size, page_size);
 
 	if (fd < 0)
 		return fd;

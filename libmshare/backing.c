@@ -38,23 +38,47 @@ static int join(char *path, const char *dir, const char *name)
 	return snprintf(path, PATH_MAX, "%s%s", dir, name) < PATH_MAX ? 0 : -ENAMETOOLONG;
 }
 
-static bool exists(const char *dir, const char *name)
+/*
+ * Does something with the name in /dev/shm and, as long as it is not there, in each mount of
+ * hugetlbfs. That the list of mounts cannot be read for lack of memory or descriptors is an error of its own:
+ * "no such name" might be wrong.
+ */
+static int in_each_dir(int (*act)(const char *dir, const char *name, int oflag), const char *name,
+		       int oflag)
+{
+	char dir[PATH_MAX] = BACKING_SHM_DIR;
+	int result = act(dir, name, oflag);
+	int err = 0;
+
+	for (unsigned int i = 0; result == -ENOENT && !err; i++) {
+		err = backing_hugetlb_dir(0, i, dir);
+		if (!err)
+			result = act(dir, name, oflag);
+	}
+	return err && err != -ENOENT ? err : result;
+}
+
+/* Where we may not look, we cannot make the name either. */
+static int find_in(const char *dir, const char *name, int oflag)
 {
 	struct stat st;
 	char path[PATH_MAX];
+	int err = join(path, dir, name);
 
-	return !join(path, dir, name) && !sys_stat(path, &st);
+	(void)oflag;
+	if (!err)
+		err = sys_stat(path, &st);
+	return err && err != -ENOMEM ? -ENOENT : err;
 }
 
-/* Whether the name is taken in /dev/shm or in any hugetlbfs mount. */
-static bool name_taken(const char *name)
+/* 0: nobody has the name; -EEXIST or -errno. */
+static int check_free(const char *name)
 {
-	char dir[PATH_MAX];
-	bool taken = exists(BACKING_SHM_DIR, name);
+	int err = in_each_dir(find_in, name, 0);
 
-	for (unsigned int i = 0; !taken && !backing_hugetlb_dir(0, i, dir); i++)
-		taken = exists(dir, name);
-	return taken;
+	if (!err)
+		return -EEXIST;
+	return err == -ENOENT ? 0 : err;
 }
 
 static int give_size(int fd, uint64_t size, bool reserve)
@@ -88,10 +112,10 @@ int backing_make_file(const char *dir, const struct region_request *req, uint64_
 	char path[PATH_MAX];
 	int err = join(path, dir, req->name);
 
+	if (!err)
+		err = check_free(req->name);
 	if (err)
 		return err;
-	if (name_taken(req->name))
-		return -EEXIST;
 	fd = sys_open(dir, O_TMPFILE | O_RDWR, req->attr.mode);
 	if (fd == -EOPNOTSUPP || fd == -EISDIR)
 		return make_visible_file(path, req->attr.mode, size, reserve);
@@ -184,49 +208,78 @@ int backing_create_shmem(struct region *r, const struct region_request *req)
 	return 0;
 }
 
+static bool is_shortage(int err)
+{
+	return err == -ENOMEM || err == -EMFILE || err == -ENFILE;
+}
+
+/* Not a regular file under that name: as shm_open(3) sees it, a name that is none. */
+static bool is_foreign(int err)
+{
+	return err == -EISDIR || err == -ELOOP || err == -ENXIO || err == -ENODEV;
+}
+
+static bool is_forbidden(int err)
+{
+	return err == -EACCES || err == -EPERM || err == -EROFS;
+}
+
+/* done: "opened", "removed" */
+static int name_error(int err, const char *name, const char *done)
+{
+	if (err == -ENOENT)
+		return fail(err, "region \"%s\" does not exist", name);
+	if (is_foreign(err))
+		return fail(-EINVAL, "\"%s\" is not a regular file", name);
+	if (is_shortage(err))
+		return fail(err, "region \"%s\" cannot be %s: no %s is left", name, done,
+			    err == -ENOMEM ? "memory" : "file descriptor");
+	return fail(err, "region \"%s\" cannot be %s (error %d)", name, done, -err);
+}
+
 static int open_in(const char *dir, const char *name, int oflag)
 {
+	cleanup_fd int fd = -1;
 	char path[PATH_MAX];
+	struct stat st;
 	int err = join(path, dir, name);
 
-	return err ? err : sys_open(path, oflag | O_NOFOLLOW | O_NONBLOCK, 0);
+	if (err)
+		return err;
+	fd = sys_open(path, oflag | O_NOFOLLOW | O_NONBLOCK, 0);
+	err = fd < 0 ? fd : sys_fstat(fd, &st);
+	if (!err && !S_ISREG(st.st_mode))
+		err = -ENODEV;
+	return err ? err : keep_fd(&fd);
 }
 
 int backing_open(const char *name, int oflag)
 {
-	char dir[PATH_MAX];
-	int fd = open_in(BACKING_SHM_DIR, name, oflag);
+	int fd = in_each_dir(open_in, name, oflag);
 
-	for (unsigned int i = 0; fd == -ENOENT && !backing_hugetlb_dir(0, i, dir); i++)
-		fd = open_in(dir, name, oflag);
-	if (fd == -ENOENT)
-		return fail(fd, "region \"%s\" does not exist", name);
-	if (fd == -EACCES || fd == -EPERM)
-		return fail(fd, "region \"%s\": no right to open it %s", name,
+	if (is_forbidden(fd))
+		return fail(-EACCES, "region \"%s\": no right to open it %s", name,
 			    oflag == O_RDONLY ? "for reading" : "for reading and writing");
-	return fd < 0 ? fail(fd, "region \"%s\" cannot be opened (error %d)", name, -fd) : fd;
+	return fd < 0 ? name_error(fd, name, "opened") : fd;
 }
 
-static int unlink_in(const char *dir, const char *name)
+static int unlink_in(const char *dir, const char *name, int oflag)
 {
 	char path[PATH_MAX];
 	int err = join(path, dir, name);
 
+	(void)oflag;
 	return err ? err : sys_unlink(path);
 }
 
 int backing_unlink(const char *name)
 {
-	char dir[PATH_MAX];
-	int err = unlink_in(BACKING_SHM_DIR, name);
+	int err = in_each_dir(unlink_in, name, 0);
 
-	for (unsigned int i = 0; err == -ENOENT && !backing_hugetlb_dir(0, i, dir); i++)
-		err = unlink_in(dir, name);
-	if (err == -ENOENT)
-		return fail(err, "region \"%s\" does not exist", name);
-	if (err == -EROFS)
-		err = -EACCES;
-	return err ? fail(err, "region \"%s\": no right to remove it", name) : 0;
+	if (is_forbidden(err))
+		return fail(err == -EROFS ? -EACCES : err, "region \"%s\": no right to remove it",
+			    name);
+	return err ? name_error(err, name, "removed") : 0;
 }
 
 static int inspect_mode(int fd, struct region *r)

@@ -21,7 +21,7 @@ must_check int backing_create_shmem(struct region *r, const struct region_reques
 
 /*
  * The same with hugetlb pages of page_size, all of them reserved; size is a multiple of it. No
- * sentence, the caller knows more: -ENOMEM the pool is too small; -EINVAL, -ENOSYS no such pages;
+ * sentence, the caller knows more: -ENOMEM the pool or a limit is too small; -EINVAL, -ENOSYS no such pages;
  * -ENOENT no mount to make the name in.
  */
 must_check int backing_create_hugetlb(struct region *r, const struct region_request *req,
@@ -53,8 +53,8 @@ must_check int backing_make_file(const char *dir, const struct region_request *r
 				 bool reserve);
 
 /*
- * The index-th hugetlbfs mount, of pages of page_size, or of any with page_size 0. 0, -ENOENT: no
- * more, or -errno. dir holds at least PATH_MAX bytes.
+ * The index-th hugetlbfs mount, of pages of page_size, or of any with page_size 0. 0; -ENOENT: no
+ * more; -ENOMEM, -EMFILE, -ENFILE: no means to find out. dir holds at least PATH_MAX bytes.
  */
 must_check int backing_hugetlb_dir(uint64_t page_size, unsigned int index, char *dir);
 

@@ -19,13 +19,16 @@
 struct slot {
 	struct region *region; /* NULL: free */
 	uintptr_t generation;
+	size_t next_free; /* of a free slot: the next one's number, or NO_SLOT */
 };
+#define NO_SLOT SIZE_MAX
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t atfork_once = PTHREAD_ONCE_INIT;
 static int atfork_error;
 static struct slot *slots; /* lock; never shrinks */
 static size_t slot_count; /* lock */
+static size_t first_free = NO_SLOT; /* lock; a list, so that thousands of handles cost no search */
 
 void state_lock(void)
 {
@@ -42,28 +45,42 @@ static void register_atfork(void)
 	atfork_error = -pthread_atfork(state_lock, state_unlock, state_unlock);
 }
 
-/* A free slot's number; the table doubles when it is full. state_lock held. */
-static int find_free(size_t *out)
+static void add_free(size_t number)
+{
+	slots[number].next_free = first_free;
+	first_free = number;
+}
+
+/* state_lock held. */
+static int grow(void)
 {
 	size_t more = slot_count ? slot_count * 2 : 16;
 	struct slot *grown;
 
-	for (size_t i = 0; i < slot_count; i++) {
-		if (!slots[i].region) {
-			*out = i;
-			return 0;
-		}
-	}
 	if (more > SLOT_MASK)
 		return -EMFILE;
 	grown = realloc(slots, more * sizeof(*slots));
 	if (!grown)
 		return -ENOMEM;
-	for (size_t i = slot_count; i < more; i++)
-		grown[i] = (struct slot){ 0 };
-	*out = slot_count;
 	slots = grown;
+	for (size_t i = more; i-- > slot_count;) {
+		slots[i] = (struct slot){ 0 };
+		add_free(i);
+	}
 	slot_count = more;
+	return 0;
+}
+
+/* A slot for r. state_lock held. */
+static int take_free(struct region *r, size_t *out)
+{
+	int err = first_free == NO_SLOT ? grow() : 0;
+
+	if (err)
+		return err;
+	*out = first_free;
+	first_free = slots[*out].next_free;
+	slots[*out].region = r;
 	return 0;
 }
 
@@ -87,11 +104,10 @@ int handle_new(struct region *r, mshare_t *out)
 	if (atfork_error)
 		return atfork_error;
 	state_lock();
-	err = find_free(&number);
+	err = take_free(r, &number);
 	if (!err) {
 		struct slot *slot = &slots[number];
 
-		slot->region = r;
 		slot->generation = (slot->generation + 1) & GENERATION_MASK;
 		*out = (mshare_t)(slot->generation << SLOT_BITS | (number + 1));
 	}
@@ -124,6 +140,7 @@ struct region *handle_take(mshare_t h)
 	if (slot) {
 		r = slot->region;
 		slot->region = NULL;
+		add_free((size_t)(slot - slots));
 	}
 	state_unlock();
 	return r;

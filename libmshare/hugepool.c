@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "align.h"
+#include "hugelimit.h"
 #include "log.h"
 
 #define POOL_DIR "/sys/kernel/mm/hugepages/hugepages-%llukB"
@@ -71,19 +72,25 @@ const char *hugepool_command(uint64_t page_size, uint64_t total, const char *sud
 void hugepool_sentence(uint64_t page_size, uint64_t need, char *out, size_t out_size)
 {
 	struct hugepool pool;
-	char command[128];
+	char command[200];
+	char file[128];
 	char text[SIZE_TEXT];
+	uint64_t left = hugelimit_left(page_size, file, sizeof(file)) / page_size;
 
 	size_text(page_size, text);
 	if (hugepool_read(page_size, &pool)) {
 		snprintf(out, out_size, "this kernel has no pool of %s huge pages", text);
 		return;
 	}
-	if (need > pool.available)
+	if (need > left)
+		snprintf(command, sizeof(command), "the control group may use %llu more: %s",
+			 (unsigned long long)left, file);
+	else if (need > pool.available)
 		hugepool_command(page_size, pool.total + need - pool.available, "", command,
 				 sizeof(command));
 	else
-		snprintf(command, sizeof(command), "a limit of the cgroup or RLIMIT_AS forbids it");
+		snprintf(command, sizeof(command),
+			 "a limit of the cgroup, RLIMIT_AS or RLIMIT_FSIZE forbids it");
 	snprintf(out, out_size, "needs %llu huge page%s of %s, %llu %s free: %s",
 		 (unsigned long long)need, need == 1 ? "" : "s", text,
 		 (unsigned long long)pool.available, pool.available == 1 ? "is" : "are", command);

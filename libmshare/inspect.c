@@ -14,13 +14,16 @@
 #define PAGEMAP_PRESENT ((uint64_t)1 << 63)
 #define HELPER_NAME "mshare-host\n"
 
+/* A mapping of the file, or, where the kernel module shares tables, one that names it. */
 static bool line_maps(const char *line, dev_t dev, ino_t ino)
 {
 	unsigned int major_number;
 	unsigned int minor_number;
 	unsigned long inode;
 
-	if (sscanf(line, "%*s %*s %*s %x:%x %lu", &major_number, &minor_number, &inode) != 3)
+	if (sscanf(line, "%*s %*s %*s %*s %*s anon_inode:[mshare] %x:%x %lu", &major_number,
+		   &minor_number, &inode) != 3 &&
+	    sscanf(line, "%*s %*s %*s %x:%x %lu", &major_number, &minor_number, &inode) != 3)
 		return false;
 	return inode == ino && major_number == major(dev) && minor_number == minor(dev);
 }
@@ -144,28 +147,28 @@ static int count_used(uintptr_t start, uintptr_t end, struct used *pmds, struct 
 	return 0;
 }
 
-int inspect_tables(void *addr, size_t len, uint64_t hugetlb_page, uint64_t *table_bytes,
-		   uint64_t *huge_bytes)
+int inspect_tables(const struct inspect_range *range, uint64_t *table_bytes, uint64_t *huge_bytes)
 {
 	const struct page_sizes *sizes = page_sizes();
-	uintptr_t start = (uintptr_t)addr;
+	uintptr_t start = (uintptr_t)range->addr;
 	struct used pmds = { .unit = sizes->pmd };
 	struct used puds = { .unit = sizes->pud };
 	uint64_t huge = 0;
-	int err = count_used(start, start + len, &pmds, &puds);
+	int err = count_used(start, start + range->len, &pmds, &puds);
 
-	if (!err && !hugetlb_page)
-		err = huge_mapped(start, start + len, &huge);
+	if (!err && !range->hugetlb_page)
+		err = huge_mapped(start, start + range->len, &huge);
 	if (err)
 		return err;
 	/* The kernel merges neighbouring attachments, and counts the huge pages of both together. */
-	if (hugetlb_page || huge > pmds.count * sizes->pmd)
+	if (range->hugetlb_page || huge > pmds.count * sizes->pmd)
 		huge = pmds.count * sizes->pmd;
 	*huge_bytes += huge;
 	/* A PMD table for every PUD range in use, unless one huge page fills it; a PTE table for
-	 * every PMD range without. */
-	if (hugetlb_page < sizes->pud)
+	 * every PMD range without, unless it is another process's. */
+	if (range->hugetlb_page < sizes->pud)
 		*table_bytes += puds.count * sizes->base;
-	*table_bytes += (pmds.count - huge / sizes->pmd) * sizes->base;
+	if (!range->linked)
+		*table_bytes += (pmds.count - huge / sizes->pmd) * sizes->base;
 	return 0;
 }

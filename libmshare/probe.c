@@ -14,6 +14,7 @@
 #include "caps.h"
 #include "flush.h"
 #include "host.h"
+#include "hugelimit.h"
 #include "log.h"
 #include "place.h"
 
@@ -181,6 +182,8 @@ int probe_hugetlb(uint64_t page_size)
 
 	if (fd < 0)
 		return fd;
+	if (hugelimit_left(page_size, NULL, 0) < page_size)
+		return -ENOMEM;
 	err = sys_ftruncate(fd, (off_t)page_size);
 	return err ? err : backing_reserve(fd, page_size);
 }

@@ -11,6 +11,7 @@
 #include "place.h"
 
 #define KNOWN_FLAGS (MSHARE_FIXED | MSHARE_POPULATE | MSHARE_SAME_ADDR)
+#define MAPPING_TRIES 3 /* a host may go, and the next as well */
 
 static int check_words(const struct region *r, const struct attach_request *req)
 {
@@ -132,16 +133,31 @@ static int place(struct region *r, const struct attach_request *req, int fd, str
 	return place_hinted(r, req, &request, &a->addr);
 }
 
+/* With the descriptor that the backend offers, and the next one while it has another. */
+static int place_by_backend(struct region *r, const struct attach_request *req,
+			    struct attachment *a)
+{
+	int err = 0;
+
+	for (int tries = 0;; tries++) {
+		int fd = r->ops->mapping_fd(r, req->prot, tries < MAPPING_TRIES ? err : -ESTALE);
+
+		if (fd < 0)
+			return fd;
+		err = place(r, req, fd, a);
+		a->linked = fd != r->fd;
+		if (!a->linked)
+			return err;
+		sys_close(fd);
+		if (!err)
+			return 0;
+	}
+}
+
 static int map(struct region *r, const struct attach_request *req, struct attachment *a)
 {
-	int fd = r->ops->mapping_fd ? r->ops->mapping_fd(r, req->prot) : r->fd;
-	int err;
+	int err = r->ops->mapping_fd ? place_by_backend(r, req, a) : place(r, req, r->fd, a);
 
-	if (fd < 0)
-		return fd;
-	err = place(r, req, fd, a);
-	if (fd != r->fd)
-		sys_close(fd);
 	if (err)
 		return err;
 	err = r->ops->attached(r, a, req->flags & MSHARE_POPULATE);

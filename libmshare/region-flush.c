@@ -55,26 +55,45 @@ static int discard_error(const struct region *r, int err)
 	return fail(err, "flush: punching a hole failed (error %d)", -err);
 }
 
-/* A hole in the file is a hole for everybody: the kernel unmaps the range in every process first.
- */
-static int discard(struct region *r, const struct range *range)
+/* Whole pages, or up to the end. */
+static int check_pages(const struct region *r, const struct range *range)
 {
 	uint64_t unit = r->kind == REGION_HUGETLB ? r->page_size : page_sizes()->base;
 	uint64_t off = (uint64_t)range->off;
 	char text[SIZE_TEXT];
-	int err;
 
-	if (!is_multiple(off, unit) ||
-	    (!is_multiple(range->len, unit) && off + range->len != range->end_of_file))
-		return fail(-EINVAL, "flush: offset %llu or length %llu is not a multiple of %s",
-			    (unsigned long long)off, (unsigned long long)range->len,
-			    size_text(unit, text));
+	if (is_multiple(off, unit) &&
+	    (is_multiple(range->len, unit) || off + range->len == range->end_of_file))
+		return 0;
+	return fail(-EINVAL, "flush: offset %llu or length %llu is not a multiple of %s",
+		    (unsigned long long)off, (unsigned long long)range->len, size_text(unit, text));
+}
+
+/* A hole in the file is a hole for everybody: the kernel unmaps the range in every process first.
+ */
+static int discard(struct region *r, const struct range *range)
+{
+	int err = check_pages(r, range);
+
+	if (err)
+		return err;
 	if (!r->writable)
 		return fail(-EACCES, "flush: discard of a region opened for reading only");
 	if (range->len == 0)
 		return 0;
 	err = sys_punch_hole(r->fd, range->off, (off_t)range->len);
 	return err ? discard_error(r, err) : 0;
+}
+
+static int drop_links(struct region *r, const struct range *range)
+{
+	int err;
+
+	if (!r->ops->drop_links)
+		return fail(-EOPNOTSUPP, "flush: the %s backend has no shared translations to drop",
+			    r->ops->name);
+	err = check_pages(r, range);
+	return err || !range->len ? err : r->ops->drop_links(r, range->off, range->len);
 }
 
 static int flush_by_flag(struct region *r, const struct range *range, unsigned int flags)
@@ -85,10 +104,7 @@ static int flush_by_flag(struct region *r, const struct range *range, unsigned i
 	case MSHARE_FLUSH_DISCARD:
 		return discard(r, range);
 	case MSHARE_FLUSH_TLB:
-		if (r->ops->drop_links)
-			return r->ops->drop_links(r, range->off, range->len);
-		return fail(-EOPNOTSUPP, "flush: the %s backend has no shared translations to drop",
-			    r->ops->name);
+		return drop_links(r, range);
 	default:
 		return fail(-EINVAL, "flush: flags 0x%x are not exactly one MSHARE_FLUSH_ flag",
 			    flags);

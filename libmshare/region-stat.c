@@ -80,8 +80,14 @@ static void stat_tables(const struct region *r, const struct attachment *list, l
 	uint64_t hugetlb_page = r->kind == REGION_HUGETLB ? r->page_size : 0;
 
 	for (long i = 0; i < count; i++) {
-		if (inspect_tables(list[i].addr, list[i].len, hugetlb_page, &st->table_bytes,
-				   &st->huge_bytes)) {
+		const struct inspect_range range = {
+			.addr = list[i].addr,
+			.len = list[i].len,
+			.hugetlb_page = hugetlb_page,
+			.linked = list[i].linked,
+		};
+
+		if (inspect_tables(&range, &st->table_bytes, &st->huge_bytes)) {
 			st->table_bytes = 0;
 			st->huge_bytes = 0;
 			return;

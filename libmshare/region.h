@@ -37,6 +37,7 @@ struct attachment {
 	size_t len; /* rounded up to the page size */
 	off_t off;
 	int prot;
+	bool linked; /* its page tables are those of a host process */
 };
 
 struct region {

@@ -117,8 +117,15 @@ int sys_fs_space(const char *path, uint64_t *total, uint64_t *free_bytes)
 	return 0;
 }
 
+/* Beyond RLIMIT_FSIZE the kernel would also send SIGXFSZ, which ends a process that does not expect
+ * it: nobody expects that of creating shared memory. Files are only ever made longer here. */
 int sys_ftruncate(int fd, off_t size)
 {
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+	    (uint64_t)size > limit.rlim_cur)
+		return -EFBIG;
 	return (int)RETRY(ftruncate(fd, size));
 }
 

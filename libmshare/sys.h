@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * System calls, and the only place that sees errno. Each call returns its result, 0, or -errno.
- * Interrupted calls are repeated here. Unit tests replace the file (tests/lib/mock-sys.c).
+ * Interrupted calls are repeated here. Unit tests replace the file (tests/unit/mock-sys.c).
  */
 #ifndef MSHARE_SYS_H
 #define MSHARE_SYS_H
@@ -28,7 +28,7 @@ int sys_stat(const char *path, struct stat *st); /* does not follow a last symbo
 int sys_fs_type(int fd, uint64_t *type); /* statfs f_type */
 int sys_fs_space(const char *path, uint64_t *total,
 		 uint64_t *free_bytes); /* UINT64_MAX: unlimited */
-int sys_ftruncate(int fd, off_t size);
+int sys_ftruncate(int fd, off_t size); /* to a larger size; -EFBIG without SIGXFSZ */
 int sys_fchmod(int fd, mode_t mode);
 int sys_punch_hole(int fd, off_t off, off_t len);
 int sys_link_fd(int fd, const char *path); /* gives an O_TMPFILE descriptor its name */

@@ -80,7 +80,7 @@ static void print_figures(const char *label, const struct run *runs, unsigned in
 		printf("   %.*fx %s", factor < 10 ? 1 : 0, factor,
 		       less_is_better ? "less" : "as many");
 	else if (count > 1 && less_is_better && first > 0)
-		printf("   none left");
+		printf("   none of its own");
 	putchar('\n');
 }
 

@@ -26,7 +26,10 @@ static uint64_t seed_of(unsigned int id)
 	return (uint64_t)now.tv_nsec << 32 ^ (uint64_t)getpid() << 16 ^ id;
 }
 
-/* What the kernel spends on page tables for this process, kB. */
+/*
+ * What the kernel spends on page tables for this process, kB. Whole tables: entries of huge pages may
+ * fit into one that the process has anyway, for its libraries or its stack.
+ */
 static uint64_t page_table_kb(void)
 {
 	FILE *status = fopen("/proc/self/status", "re");
@@ -102,12 +105,13 @@ int worker_run(const struct crew_plan *plan, struct board *board, unsigned int i
 	struct pool_user user = {
 		.pool = plan->pool, .id = id, .data_fd = plan->data_fd, .die_evicting = doomed
 	};
-	uint64_t tables = page_table_kb();
+	uint64_t tables = page_table_kb(), now_tables;
 	uint64_t faults = faults_so_far();
 
 	if (!work(plan, board, &user))
 		return EXIT_FAILURE;
 	board->reports[id].faults = faults_so_far() - faults;
-	board->reports[id].table_kb = page_table_kb() - tables;
+	now_tables = page_table_kb();
+	board->reports[id].table_kb = now_tables > tables ? now_tables - tables : 0;
 	return EXIT_SUCCESS;
 }

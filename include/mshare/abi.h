@@ -37,8 +37,11 @@
  * fd -1 asks for the features and the slot size only. Else the statistics are of the view that this
  * caller would attach to.
  *   EBADF   fd is not an open descriptor of a regular file
- *   EACCES  fd is not open for reading, or for writing where prot has MSHARE_VIEW_WRITE
+ *   EACCES  fd is not open for reading, or for writing where prot has MSHARE_VIEW_WRITE, or the
+ *           file is for appending only
  *   EPERM   MSHARE_VIEW_WRITE on a file sealed against writing
+ *   ETXTBSY MSHARE_VIEW_WRITE on a file that is in use as swap space
+ *   EOPNOTSUPP  secret memory, DAX, hugetlb, or a file without a page cache of its own
  *   EINVAL  prot is no protection of a view
  *   ENOENT  nobody this caller trusts hosts the file with this protection
  */
@@ -62,12 +65,15 @@ struct mshare_ctl_query {
  *
  * [addr, addr + len) is one shared mapping of fd with this protection; both, and the file offset
  * behind addr, are multiples of the slot size. The view takes no new attachments once the device
- * descriptor it was made through is closed; who is attached then stays attached.
+ * descriptor it was made through is closed; who is attached then stays attached. fd is open for
+ * reading and writing, whatever prot is: the kernel treats other mappings as private ones when it
+ * is out of memory.
  *   EINVAL  not such a mapping, off the grid, hugetlb or device memory, or userfaultfd watches it
  *   EEXIST  the file has a host with this protection and the same user already
  *   EBUSY   the caller is attached to a region itself
  *   EUSERS  the user hosts as many views as the module parameter views_per_user allows
- *   EBADF, EACCES, EPERM as for QUERY; EINTR; ENOMEM
+ *   EACCES  as for QUERY, or fd is not open for writing
+ *   EBADF, EPERM, ETXTBSY, EOPNOTSUPP as for QUERY; EINTR; ENOMEM
  */
 struct mshare_ctl_create {
 	__u32 size;
@@ -89,7 +95,7 @@ struct mshare_ctl_create {
  *           mmap(2): the host is gone
  *   EBUSY   from mmap(2): the caller hosts a view itself
  *   EUSERS  from mmap(2): the view has as many links as links_per_view allows
- *   EBADF, EACCES, EPERM, EINVAL as for QUERY; EMFILE, ENFILE, ENOMEM
+ *   EBADF, EACCES, EPERM, EINVAL, ETXTBSY, EOPNOTSUPP as for QUERY; EMFILE, ENFILE, ENOMEM
  */
 struct mshare_ctl_attach {
 	__u32 size;
@@ -116,7 +122,8 @@ struct mshare_ctl_detach {
  * off is of the file. Processes link again as they touch it.
  *   EINVAL  off or len is not a multiple of the slot size, len is 0, or the range is not inside
  *           the view
- *   ENOENT, EBADF, EACCES, EPERM as for QUERY
+ *   EPERM   neither is the caller root or the user who hosts the view, nor fd open for writing
+ *   ENOENT, EBADF, EACCES, EPERM, ETXTBSY, EOPNOTSUPP as for QUERY
  */
 struct mshare_ctl_flush {
 	__u32 size;

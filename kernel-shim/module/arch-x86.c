@@ -2,10 +2,28 @@
 /* What depends on the architecture: the way to a PMD entry, and TLBs. x86-64. */
 #include <linux/cpumask.h>
 #include <linux/smp.h>
+#include <asm/cpufeature.h>
 #include <asm/mmu_context.h>
 #include <asm/tlbflush.h>
 
 #include "mshim.h"
+
+int mshim_arch_init(void)
+{
+	/* Its page tables belong to the hypervisor, which wants to know each table's one owner. */
+	if (boot_cpu_has(X86_FEATURE_XENPV)) {
+		pr_err("mshare: page tables cannot be shared in a Xen PV guest\n");
+		return -ENODEV;
+	}
+#ifdef X86_FEATURE_INVLPGB
+	/* To switch to a global ASID does not look at tlb_gen: see mshim_tlb_add(). */
+	if (boot_cpu_has(X86_FEATURE_INVLPGB)) {
+		pr_err("mshare: not on processors that flush TLBs by broadcast, yet\n");
+		return -ENODEV;
+	}
+#endif
+	return 0;
+}
 
 /*
  * The entry that maps addr, or NULL where no PMD table exists. The tables above it live as long as
@@ -35,9 +53,34 @@ pmd_t *mshim_pmd_lookup(struct mm_struct *mm, unsigned long addr)
  */
 bool mshim_pmd_linkable(pmd_t pmd)
 {
-	if (pmd_none(pmd) || !pmd_present(pmd) || pmd_devmap(pmd))
+	/* Not pmd_present(), which is also true of a huge entry that is being changed. */
+	if (pmd_none(pmd) || !(pmd_flags(pmd) & _PAGE_PRESENT) || pmd_devmap(pmd))
 		return false;
 	return pmd_trans_huge(pmd) || !pmd_bad(pmd);
+}
+
+/* At once: a CPU that writes through the old entry sets its dirty bit before this, or faults. */
+pmd_t mshim_pmd_exchange(pmd_t *pmd, pmd_t entry)
+{
+	return __pmd(xchg((pmdval_t *)pmd, pmd_val(entry)));
+}
+
+/*
+ * Whether an access needs no fault of mm. The caller's lock keeps VMA and tables, and no notifier
+ * section is in progress over addr, so what is seen as mapped stays mapped.
+ */
+bool mshim_mapped(struct mm_struct *mm, unsigned long addr, bool write)
+{
+	pmd_t *pmd = mshim_pmd_lookup(mm, addr);
+	pmd_t entry = pmd ? READ_ONCE(*pmd) : __pmd(0);
+	pte_t pte;
+
+	if (!mshim_pmd_linkable(entry))
+		return false;
+	if (pmd_trans_huge(entry))
+		return !write || pmd_write(entry);
+	pte = READ_ONCE(*pte_offset_kernel(&entry, addr));
+	return (pte_flags(pte) & _PAGE_PRESENT) && (!write || pte_write(pte));
 }
 
 /*

@@ -29,13 +29,7 @@ static struct vm_area_struct *host_vma(const struct mshim_view *view, unsigned l
 {
 	struct vm_area_struct *vma = find_vma(view->mm, addr);
 
-	if (!vma || vma->vm_start > addr || !vma->vm_file || is_vm_hugetlb_page(vma) ||
-	    file_inode(vma->vm_file) != file_inode(view->backing))
-		return NULL;
-	if (!(vma->vm_flags & VM_SHARED) || !(vma->vm_flags & VM_READ) ||
-	    (vma->vm_flags & (VM_IO | VM_PFNMAP)) || userfaultfd_armed(vma))
-		return NULL;
-	if (!!(vma->vm_flags & VM_WRITE) != view->writable)
+	if (!vma || vma->vm_start > addr || !mshim_maps_file(vma, view->backing, view->writable))
 		return NULL;
 	if (vma->vm_pgoff + ((addr - vma->vm_start) >> PAGE_SHIFT) !=
 	    view->pgoff + ((addr - view->start) >> PAGE_SHIFT))
@@ -49,11 +43,31 @@ static bool invalidating(const struct mshim_view *view, unsigned long addr)
 }
 
 /*
- * Link-around: every slot under the PMD table of the fault that lies in the host's VMA as a whole
- * and that the host has a table for. Host mmap_lock and view->lock held, which keep the host's
- * entries and tables: upper tables over a VMA stay as long as it does, and the core changes the
- * entries in notifier sections only, of which none is in progress over the slot. vmf->pmd is in
- * the PMD table of the attached process, which its mmap_lock keeps.
+ * Whether all of a slot is the view's, in VMAs that the host may have split: a table that is linked
+ * is linked whole. host: one of them. Host mmap_lock held.
+ */
+static bool slot_is_mapped(const struct mshim_view *view, const struct vm_area_struct *host,
+			   unsigned long addr)
+{
+	unsigned long end = addr + PMD_SIZE;
+
+	if (addr >= host->vm_start && end <= host->vm_end)
+		return true;
+	while (addr < end) {
+		host = host_vma(view, addr);
+		if (!host)
+			return false;
+		addr = host->vm_end;
+	}
+	return true;
+}
+
+/*
+ * Link-around: every slot under the PMD table of the fault that is the view's as a whole and that
+ * the host has a table for. Host mmap_lock and view->lock held, which keep the host's entries and
+ * tables: upper tables over a VMA stay as long as it does, and the core changes the entries in
+ * notifier sections only, of which none is in progress over the slot. vmf->pmd is in the PMD table
+ * of the attached process, which its mmap_lock keeps.
  */
 static void link_around(struct mshim_link *link, const struct vm_fault *vmf,
 			const struct vm_area_struct *host)
@@ -68,42 +82,55 @@ static void link_around(struct mshim_link *link, const struct vm_fault *vmf,
 
 	for (nr -= back; nr < last; nr++, pmd++) {
 		unsigned long addr = mshim_slot_addr(view, link->first + nr);
-		pmd_t *from;
+		pmd_t *from, entry;
 
-		if (addr < host->vm_start || addr + PMD_SIZE > host->vm_end ||
-		    test_bit(nr, link->filled) || test_bit(nr, link->blank) ||
-		    invalidating(view, addr))
+		if (test_bit(nr, link->filled) || test_bit(nr, link->blank) ||
+		    invalidating(view, addr) || !slot_is_mapped(view, host, addr))
 			continue;
 		from = mshim_pmd_lookup(view->mm, addr);
-		if (!from || !mshim_pmd_linkable(*from))
+		entry = from ? READ_ONCE(*from) : __pmd(0);
+		if (!mshim_pmd_linkable(entry))
 			continue;
 		spin_lock(ptl);
 		if (pmd_none(*pmd))
-			mshim_slot_fill(link, nr, pmd, *from);
+			mshim_slot_fill(link, nr, pmd, entry);
 		spin_unlock(ptl);
 	}
 	trace_mshare_link(view, vmf->address, link->nr_filled - before);
 }
 
-enum outcome { DONE, AGAIN, BLANK };
+enum outcome {
+	DONE,
+	MISSING,	/* the host does not map the page, or not for writing */
+	UNFIT,		/* the slot cannot be linked, see try_link() */
+	AGAIN,		/* an invalidation is in the way */
+	BLANK,		/* so is a blank table */
+};
 
-/* Links if nothing has been invalidated since seq was taken, on the attached side. */
+/*
+ * Links if nothing has been invalidated since seq was taken, on the attached side. UNFIT: the host
+ * has the page, but something else in its slot; or the attached process has made a table of its
+ * own there, as asynchronous write-protection by userfaultfd(2) does.
+ */
 static enum outcome try_link(struct mshim_link *link, const struct vm_fault *vmf,
 			     const struct vm_area_struct *host, unsigned long addr,
 			     unsigned long seq)
 {
 	struct mshim_view *view = link->view;
 	unsigned long nr = (vmf->address - link->vma->vm_start) >> PMD_SHIFT;
+	bool write = vmf->flags & FAULT_FLAG_WRITE;
 	enum outcome outcome = AGAIN;
 
 	spin_lock(&view->lock);
-	view->faults++;
 	if (test_bit(nr, link->blank)) {
 		outcome = BLANK;
 	} else if (!mmu_interval_read_retry(&link->notifier, seq) &&
-		 !invalidating(view, addr & PMD_MASK)) {
-		link_around(link, vmf, host);
-		outcome = DONE;
+		   !invalidating(view, addr & PMD_MASK)) {
+		if (!test_bit(nr, link->filled))
+			link_around(link, vmf, host);
+		outcome = mshim_mapped(view->mm, addr, write) ? DONE : MISSING;
+		if (outcome == DONE && !test_bit(nr, link->filled))
+			outcome = UNFIT;
 	}
 	spin_unlock(&view->lock);
 	return outcome;
@@ -128,35 +155,68 @@ static vm_fault_t charge_current(const struct mshim_view *view, pgoff_t pgoff)
 	return page == ERR_PTR(-ENOMEM) ? VM_FAULT_OOM : 0;
 }
 
-/* The host faults on its own behalf: its rss, its cgroup, its rmap. */
+/*
+ * The host faults on its own behalf: its rss, its cgroup, its rmap. As for any fault, waiting for
+ * the page may drop the mmap_lock, the host's here, and can be ended by a fatal signal: see
+ * dropped_lock().
+ */
 static vm_fault_t host_fault(struct mshim_view *view, struct vm_area_struct *vma,
-			     const struct vm_fault *vmf, unsigned long addr)
+			     const struct vm_fault *vmf, unsigned int tries)
 {
-	unsigned int flags = FAULT_FLAG_REMOTE | (vmf->flags & FAULT_FLAG_WRITE);
+	unsigned int flags = FAULT_FLAG_REMOTE | FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_KILLABLE;
 	vm_fault_t ret = charge_current(view, vmf->pgoff);
 
-	return ret ?: handle_mm_fault(vma, addr, flags, NULL) & VM_FAULT_ERROR;
+	if (tries)
+		flags |= FAULT_FLAG_TRIED;
+	flags |= vmf->flags & FAULT_FLAG_WRITE;
+	return ret ?: handle_mm_fault(vma, host_addr(view, vmf->pgoff), flags, NULL);
+}
+
+static bool dropped_lock(vm_fault_t ret)
+{
+	return ret & (VM_FAULT_RETRY | VM_FAULT_COMPLETED);
+}
+
+/*
+ * What the host maps already only has to be linked. What it does not it faults in first, which the
+ * slot may have to be linked for once more, or for the first time. Host mmap_lock held; returns
+ * what host_fault() does.
+ */
+static vm_fault_t link_or_fault(struct mshim_link *link, const struct vm_fault *vmf,
+				struct vm_area_struct *host, unsigned long seq,
+				unsigned int tries, enum outcome *outcome)
+{
+	unsigned long addr = host_addr(link->view, vmf->pgoff);
+	vm_fault_t ret;
+
+	*outcome = try_link(link, vmf, host, addr, seq);
+	if (*outcome != MISSING)
+		return *outcome == UNFIT ? VM_FAULT_SIGBUS : 0;
+	ret = host_fault(link->view, host, vmf, tries);
+	if (dropped_lock(ret))
+		*outcome = AGAIN;
+	else if (!(ret & VM_FAULT_ERROR))
+		*outcome = try_link(link, vmf, host, addr, seq);
+	return *outcome == UNFIT ? VM_FAULT_SIGBUS : ret;
 }
 
 static vm_fault_t fault_once(struct mshim_link *link, const struct vm_fault *vmf,
-			     enum outcome *outcome)
+			     unsigned int tries, enum outcome *outcome)
 {
 	struct mshim_view *view = link->view;
-	unsigned long addr = host_addr(view, vmf->pgoff);
 	unsigned long seq = mmu_interval_read_begin(&link->notifier);
 	struct vm_area_struct *vma;
 	vm_fault_t ret = VM_FAULT_SIGBUS;
 
 	/* Inside the attached mmap_lock: a host is never attached, so the order has no cycle. */
 	if (mshim_mmap_read_lock_nested(view->mm))
-		return VM_FAULT_NOPAGE; /* killed: the fault is repeated in vain */
-	vma = READ_ONCE(view->dead) ? NULL : host_vma(view, addr);
+		return 0; /* killed: the fault is repeated in vain */
+	vma = READ_ONCE(view->dead) ? NULL : host_vma(view, host_addr(view, vmf->pgoff));
 	if (vma)
-		ret = host_fault(view, vma, vmf, addr);
-	if (!ret)
-		*outcome = try_link(link, vmf, vma, addr, seq);
-	mmap_read_unlock(view->mm);
-	return ret;
+		ret = link_or_fault(link, vmf, vma, seq, tries, outcome);
+	if (!dropped_lock(ret))
+		mmap_read_unlock(view->mm);
+	return ret & VM_FAULT_ERROR;
 }
 
 /* Until the invalidation that was in the way is over, or a while has passed. */
@@ -165,57 +225,25 @@ static void wait_for_end(struct mshim_view *view)
 	wait_event_killable_timeout(view->wait, !READ_ONCE(view->invalidating), WAIT_STEP);
 }
 
-static bool may_retry(const struct vm_fault *vmf)
-{
-	return (vmf->flags & FAULT_FLAG_ALLOW_RETRY) && !(vmf->flags & FAULT_FLAG_RETRY_NOWAIT);
-}
-
-/*
- * Never under a VMA lock: without map_pages() the core takes the mmap_lock before it calls us.
- * What needs the attached mmap_lock for writing: the first fault of a link made by fork, and
- * turning blanks into empty slots. The lock is dropped, as VM_FAULT_RETRY promises; the VMA is
- * looked up again, for it may be gone.
- */
-static vm_fault_t prepare(struct vm_fault *vmf)
-{
-	struct mm_struct *mm = vmf->vma->vm_mm;
-	const struct vm_operations_struct *ops = vmf->vma->vm_ops;
-	unsigned long address = vmf->address;
-	struct mshim_link *link;
-	struct vm_area_struct *vma;
-
-	if (!may_retry(vmf))
-		return vmf->flags & FAULT_FLAG_RETRY_NOWAIT ? VM_FAULT_RETRY : VM_FAULT_OOM;
-	mmap_read_unlock(mm);
-	if (mmap_write_lock_killable(mm))
-		return VM_FAULT_RETRY;
-	vma = find_vma(mm, address);
-	if (vma && vma->vm_start <= address && vma->vm_ops == ops && vma->vm_private_data) {
-		link = vma->vm_private_data;
-		if (mshim_link_insert_notifier(link))
-			pr_debug("no notifier yet, the next fault tries again\n");
-		spin_lock(&link->view->lock);
-		mshim_blanks_remove(link);
-		spin_unlock(&link->view->lock);
-	}
-	mmap_write_unlock(mm);
-	return VM_FAULT_RETRY;
-}
-
-/* A fault, or what keeps it from being served here: BLANK. */
+/* A fault, or what keeps it from being served here: BLANK. A page that is gone again is MISSING. */
 static vm_fault_t serve(struct vm_fault *vmf, struct mshim_link *link, enum outcome *outcome)
 {
+	unsigned int tries = 0;
 	vm_fault_t ret;
 
+	spin_lock(&link->view->lock);
+	link->view->faults++;
+	spin_unlock(&link->view->lock);
 	do {
 		*outcome = DONE;
-		ret = fault_once(link, vmf, outcome);
+		ret = fault_once(link, vmf, tries++, outcome);
 		if (*outcome == AGAIN)
 			wait_for_end(link->view);
 	} while (!ret && *outcome == AGAIN && !fatal_signal_pending(current));
 	return ret ?: VM_FAULT_NOPAGE;
 }
 
+/* Never under a VMA lock: without map_pages() the core takes the mmap_lock before it calls us. */
 vm_fault_t mshim_fault(struct vm_fault *vmf)
 {
 	struct mshim_link *link = vmf->vma->vm_private_data;
@@ -225,9 +253,9 @@ vm_fault_t mshim_fault(struct vm_fault *vmf)
 	if (!link)
 		return VM_FAULT_SIGBUS;
 	if (!link->notified)
-		return prepare(vmf);
+		return mshim_repair(vmf);
 	ret = serve(vmf, link, &outcome);
-	return outcome == BLANK ? prepare(vmf) : ret;
+	return outcome == BLANK ? mshim_repair(vmf) : ret;
 }
 
 /*

@@ -8,7 +8,7 @@
 
 #include "mshim.h"
 
-static unsigned int links_per_view = 1 << 20;
+static unsigned int links_per_view = 1 << 16;
 module_param(links_per_view, uint, 0644);
 MODULE_PARM_DESC(links_per_view, "attached mappings one view may have");
 
@@ -198,6 +198,12 @@ static const struct vm_operations_struct mshim_vm_ops = {
 	.get_policy = mshim_get_policy,
 #endif
 };
+
+/* The link of a VMA, NULL if it is not attached. Its mmap_lock is held. */
+struct mshim_link *mshim_link_of(const struct vm_area_struct *vma)
+{
+	return vma->vm_ops == &mshim_vm_ops ? vma->vm_private_data : NULL;
+}
 
 static int check_vma(const struct mshim_view *view, const struct vm_area_struct *vma)
 {

@@ -2,6 +2,7 @@
 /* The device /dev/mshare: one operation a command, from a table. */
 #include <linux/anon_inodes.h>
 #include <linux/compat.h>
+#include <linux/cred.h>
 #include <linux/file.h>
 #include <linux/fcntl.h>
 #include <linux/fs.h>
@@ -11,7 +12,6 @@
 #include <linux/shmem_fs.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
-#include <asm/cpufeature.h>
 
 #include "mshim.h"
 
@@ -38,13 +38,40 @@ static bool sealed_against_writing(struct inode *inode)
 }
 
 /*
+ * Page cache that mmap() maps by struct page, and that get_user_pages() may always have: it goes by
+ * the VMA to know secret memory and DAX, which attached VMAs do not look like.
+ */
+static bool is_page_cache(const struct inode *inode)
+{
+	if (inode->i_sb->s_magic == TMPFS_MAGIC)
+		return true;
+	return inode->i_mapping->a_ops->read_folio && !IS_DAX(inode);
+}
+
+/* What do_mmap() says of a shared mapping with this protection. */
+static int may_map(const struct file *file, bool writable)
+{
+	struct inode *inode = file_inode(file);
+
+	if (!(file->f_mode & FMODE_READ))
+		return -EACCES;
+	if (!writable)
+		return 0;
+	if (!(file->f_mode & FMODE_WRITE) || IS_APPEND(inode))
+		return -EACCES;
+	if (IS_SWAPFILE(inode))
+		return -ETXTBSY;
+	return sealed_against_writing(inode) ? -EPERM : 0;
+}
+
+/*
  * Whether who has this descriptor could mmap() the file with this protection: all that attaching
  * grants. The file is referenced for the caller.
  */
 static struct file *get_backing(s32 fd, u32 prot)
 {
 	struct file *file;
-	int err = 0;
+	int err;
 
 	if (prot != MSHARE_VIEW_READ && prot != (MSHARE_VIEW_READ | MSHARE_VIEW_WRITE))
 		return ERR_PTR(-EINVAL);
@@ -53,12 +80,10 @@ static struct file *get_backing(s32 fd, u32 prot)
 		return ERR_PTR(-EBADF);
 	if (!S_ISREG(file_inode(file)->i_mode))
 		err = -EBADF;
-	else if (!(file->f_mode & FMODE_READ))
-		err = -EACCES;
-	else if ((prot & MSHARE_VIEW_WRITE) && !(file->f_mode & FMODE_WRITE))
-		err = -EACCES;
-	else if ((prot & MSHARE_VIEW_WRITE) && sealed_against_writing(file_inode(file)))
-		err = -EPERM;
+	else if (!is_page_cache(file_inode(file)))
+		err = -EOPNOTSUPP;
+	else
+		err = may_map(file, prot & MSHARE_VIEW_WRITE);
 	if (err) {
 		fput(file);
 		return ERR_PTR(err);
@@ -66,8 +91,8 @@ static struct file *get_backing(s32 fd, u32 prot)
 	return file;
 }
 
-/* The view of a file for this caller, referenced. */
-static struct mshim_view *get_view(s32 fd, u32 prot)
+/* The view of a file for this caller, referenced. mode: of the descriptor, NULL: not wanted. */
+static struct mshim_view *get_view(s32 fd, u32 prot, fmode_t *mode)
 {
 	struct file *file = get_backing(fd, prot);
 	struct mshim_view *view;
@@ -75,6 +100,8 @@ static struct mshim_view *get_view(s32 fd, u32 prot)
 	if (IS_ERR(file))
 		return ERR_CAST(file);
 	view = mshim_view_find(file, prot);
+	if (mode)
+		*mode = file->f_mode;
 	fput(file);
 	return view ?: ERR_PTR(-ENOENT);
 }
@@ -88,7 +115,7 @@ static long do_query(struct file *control, union argument *arg)
 	q->slot_size = PMD_SIZE;
 	if (q->fd == -1)
 		return 0;
-	view = get_view(q->fd, q->prot);
+	view = get_view(q->fd, q->prot, NULL);
 	if (IS_ERR(view))
 		return PTR_ERR(view);
 	spin_lock(&view->lock);
@@ -110,24 +137,39 @@ static long do_create(struct file *control, union argument *arg)
 
 	if (IS_ERR(file))
 		return PTR_ERR(file);
-	err = mshim_view_create(control->private_data, &arg->create, file);
+	err = -EACCES; /* also for a view to read: see maps_file() */
+	if (file->f_mode & FMODE_WRITE)
+		err = mshim_view_create(control->private_data, &arg->create, file);
 	fput(file);
 	return err;
 }
 
+/* For /proc/PID/maps, whose columns are about the descriptor: what file it stands for. */
+#define NAME_SIZE sizeof("[mshare] fff:fffff 18446744073709551615")
+
+static void attach_name(const struct mshim_view *view, char *name)
+{
+	const struct inode *inode = file_inode(view->backing);
+	dev_t dev = inode->i_sb->s_dev;
+
+	snprintf(name, NAME_SIZE, "[mshare] %02x:%02x %lu", MAJOR(dev), MINOR(dev), inode->i_ino);
+}
+
 static long do_attach(struct file *control, union argument *arg)
 {
-	struct mshim_view *view = get_view(arg->attach.fd, arg->attach.prot);
+	struct mshim_view *view = get_view(arg->attach.fd, arg->attach.prot, NULL);
+	char name[NAME_SIZE];
 	int fd;
 
 	if (IS_ERR(view))
 		return PTR_ERR(view);
+	attach_name(view, name);
 	atomic_inc(&view->users);
 	/*
 	 * Open for both, or mmap(2) would turn a shared mapping for reading into a private one;
 	 * what may be mapped is the view's affair (check_vma()).
 	 */
-	fd = anon_inode_getfd("[mshare]", &mshim_attach_fops, view, O_CLOEXEC | O_RDWR);
+	fd = anon_inode_getfd(name, &mshim_attach_fops, view, O_CLOEXEC | O_RDWR);
 	if (fd < 0) {
 		atomic_dec(&view->users);
 		mshim_view_put(view);
@@ -140,25 +182,38 @@ static long do_detach(struct file *control, union argument *arg)
 	return mshim_detach(arg->detach.addr, arg->detach.len);
 }
 
+/* Everybody attached pays for a flush: not for who could not make them pay by other means. */
+static bool may_flush(const struct mshim_view *view, fmode_t mode)
+{
+	return (mode & FMODE_WRITE) || uid_eq(current_euid(), view->uid) ||
+	       uid_eq(current_euid(), GLOBAL_ROOT_UID);
+}
+
+static long flush_range(struct mshim_view *view, const struct mshare_ctl_flush *f)
+{
+	u64 base = (u64)view->pgoff << PAGE_SHIFT;
+	u64 size = view->end - view->start;
+	unsigned long start = view->start + (f->off - base);
+
+	if (f->off < base || f->off - base >= size || f->len > size - (f->off - base))
+		return -EINVAL;
+	mshim_flush_view(view, start, start + f->len);
+	return 0;
+}
+
 static long do_flush(struct file *control, union argument *arg)
 {
-	struct mshare_ctl_flush *f = &arg->flush;
+	const struct mshare_ctl_flush *f = &arg->flush;
 	struct mshim_view *view;
-	u64 base, size;
-	long err = -EINVAL;
+	fmode_t mode;
+	long err;
 
 	if (!f->len || !IS_ALIGNED(f->off | f->len, PMD_SIZE))
 		return -EINVAL;
-	view = get_view(f->fd, f->prot);
+	view = get_view(f->fd, f->prot, &mode);
 	if (IS_ERR(view))
 		return PTR_ERR(view);
-	base = (u64)view->pgoff << PAGE_SHIFT;
-	size = view->end - view->start;
-	if (f->off >= base && f->off - base < size && f->len <= size - (f->off - base)) {
-		mshim_flush_view(view, view->start + (f->off - base),
-				 view->start + (f->off - base) + f->len);
-		err = 0;
-	}
+	err = may_flush(view, mode) ? flush_range(view, f) : -EPERM;
 	mshim_view_put(view);
 	return err;
 }
@@ -172,11 +227,11 @@ static long do_wait(struct file *control, union argument *arg)
 
 struct operation {
 	unsigned int command;
-	size_t size;		/* of the struct, now and, so far, in the first release */
+	size_t size; /* of the struct, now and, so far, in the first release */
 	long (*run)(struct file *control, union argument *arg);
 };
 
-#define OPERATION(command, name) \
+#define OPERATION(command, name)                                                                   \
 	[_IOC_NR(command)] = { command, sizeof(struct mshare_ctl_##name), do_##name }
 
 static const struct operation operations[] = {
@@ -204,8 +259,7 @@ static long run(const struct operation *op, struct file *control, void __user *u
 		return -EINVAL;
 	ret = op->run(control, &arg);
 	arg.size = size;
-	if (ret >= 0 && (_IOC_DIR(op->command) & _IOC_READ) &&
-	    copy_to_user(user, &arg, op->size))
+	if (ret >= 0 && (_IOC_DIR(op->command) & _IOC_READ) && copy_to_user(user, &arg, op->size))
 		return -EFAULT;
 	return ret;
 }
@@ -257,11 +311,9 @@ static int __init mshim_init(void)
 {
 	int err;
 
-	/* Its page tables belong to the hypervisor, which wants to know each table's one owner. */
-	if (boot_cpu_has(X86_FEATURE_XENPV)) {
-		pr_err("mshare: page tables cannot be shared in a Xen PV guest\n");
-		return -ENODEV;
-	}
+	err = mshim_arch_init();
+	if (err)
+		return err;
 	err = mshim_walkers_init();
 	if (err)
 		return err;

@@ -53,6 +53,11 @@
 
 #include "mshare/abi.h"
 
+/* Else the lock of a shared table would be a different one in each process. */
+#ifndef MSHIM_SPLIT_PTLOCKS
+#error "mshare needs a lock for each page table, which kernels for less than 4 CPUs do not have"
+#endif
+
 /* A PTE table, or huge PMD entry, of the host that attached processes point to. */
 struct mshim_slot {
 	struct page *table;	/* referenced while links > 0; NULL for a huge entry */
@@ -85,8 +90,9 @@ struct mshim_view {
 	unsigned long inval_start, inval_end;
 	struct list_head links;
 	struct list_head zap_list;	/* links that wait for their zap */
-	unsigned int zaps;		/* zaps in flight */
-	unsigned int rounds;		/* flushes in flight */
+	struct list_head zaps;		/* in flight */
+	struct list_head rounds;	/* of emptying slots, until their flush is done */
+	u64 flights;			/* that have begun so far */
 	unsigned int nr_links;
 	unsigned long nr_tables, nr_entries;
 	u64 faults, invalidations, flushes;
@@ -108,12 +114,21 @@ struct mshim_link {
 	unsigned long zap_first, zap_last;	/* slots of the link, while on zap_list */
 	unsigned int zaps;
 	unsigned long nr_filled, nr_blank;
+	bool repairing;			/* a worker is on its way: repair.c */
+	unsigned int impatient;		/* faults that wait for it */
 	unsigned long *filled;		/* bit a slot: it holds a host entry */
 	unsigned long *blank;		/* bit a slot: see walkers.c */
 };
 
+/* A flush or a zap on its way: on the stack of who does it. */
+struct mshim_flight {
+	struct list_head node;		/* view->lock, in the order of their numbers */
+	u64 number;
+};
+
 /* Pages and CPUs of one round of emptying slots. */
 struct mshim_round {
+	struct mshim_flight flight;
 	cpumask_var_t cpus;		/* not allocated: all CPUs */
 	bool have_cpus;
 	bool emptied;			/* at least one slot */
@@ -140,6 +155,7 @@ struct mshim_view *mshim_view_find(struct file *file, u32 prot);
 void mshim_view_put(struct mshim_view *view);
 void mshim_control_close(struct mshim_control *control);
 bool mshim_is_host(struct mm_struct *mm);
+bool mshim_maps_file(struct vm_area_struct *vma, const struct file *file, bool writable);
 
 static inline bool mshim_view_overlaps(const struct mshim_view *view, unsigned long start,
 				       unsigned long end)
@@ -156,6 +172,7 @@ static inline unsigned long mshim_slot_addr(const struct mshim_view *view, unsig
 extern const struct file_operations mshim_attach_fops;
 bool mshim_is_attached(struct mm_struct *mm);
 int mshim_link_insert_notifier(struct mshim_link *link);
+struct mshim_link *mshim_link_of(const struct vm_area_struct *vma);
 int mshim_detach(unsigned long addr, unsigned long len);
 
 static inline unsigned long mshim_link_addr(const struct mshim_link *link, unsigned long nr)
@@ -167,6 +184,10 @@ static inline unsigned long mshim_link_addr(const struct mshim_link *link, unsig
 vm_fault_t mshim_fault(struct vm_fault *vmf);
 vm_fault_t mshim_mkwrite(struct vm_fault *vmf);
 int mshim_access(struct vm_area_struct *vma, unsigned long addr, void *buf, int len, int write);
+
+/* repair.c */
+vm_fault_t mshim_repair(struct vm_fault *vmf);
+void mshim_repair_later(struct mshim_link *link);
 
 /* notifier.c */
 extern const struct mmu_notifier_ops mshim_host_ops;
@@ -186,8 +207,11 @@ void mshim_round_begin(struct mshim_round *round);
 void mshim_round_end(struct mshim_round *round);
 
 /* arch-x86.c */
+int mshim_arch_init(void);
 pmd_t *mshim_pmd_lookup(struct mm_struct *mm, unsigned long addr);
 bool mshim_pmd_linkable(pmd_t pmd);
+pmd_t mshim_pmd_exchange(pmd_t *pmd, pmd_t entry);
+bool mshim_mapped(struct mm_struct *mm, unsigned long addr, bool write);
 void mshim_tlb_add(struct mshim_round *round, struct mm_struct *mm);
 void mshim_tlb_flush(struct mshim_round *round);
 

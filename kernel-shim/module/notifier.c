@@ -71,10 +71,55 @@ static void empty_all(struct mshim_view *view, unsigned long first, unsigned lon
 	}
 }
 
-/* One zap of an attached VMA. link->zaps keeps link, VMA and upper tables: see close_link(). */
+/* view->lock held for both. */
+static void flight_begin(struct mshim_view *view, struct list_head *list,
+			 struct mshim_flight *flight)
+{
+	lockdep_assert_held(&view->lock);
+	flight->number = view->flights++;
+	list_add_tail(&flight->node, list);
+}
+
+static void flight_end(struct mshim_view *view, struct mshim_flight *flight)
+{
+	lockdep_assert_held(&view->lock);
+	list_del(&flight->node);
+	wake_up_all(&view->wait);
+}
+
+static bool all_landed(struct mshim_view *view, struct list_head *list, u64 number)
+{
+	struct mshim_flight *first;
+	bool landed;
+
+	spin_lock(&view->lock);
+	first = list_first_entry_or_null(list, struct mshim_flight, node);
+	landed = !first || first->number >= number;
+	spin_unlock(&view->lock);
+	return landed;
+}
+
+/* Until all that are in flight now have ended; not for those that begin meanwhile. */
+static void wait_for_flights(struct mshim_view *view, struct list_head *list)
+{
+	u64 number;
+
+	spin_lock(&view->lock);
+	number = view->flights;
+	spin_unlock(&view->lock);
+	wait_event(view->wait, all_landed(view, list, number));
+}
+
+/*
+ * One zap of an attached VMA. link->zaps keeps link, VMA and upper tables: see close_link(). The
+ * mmap_lock keeps other notifiers from being registered between the start and the end of the
+ * section, so that none hears the end only. It nests outside of what our caller holds, so it can
+ * only be tried: who has it for writing is hardly ever just registering one.
+ */
 static void zap_link(struct mshim_link *link, unsigned long first, unsigned long last)
 {
 	unsigned long start = mshim_link_addr(link, first);
+	bool locked = mmap_read_trylock(link->mm);
 
 	/*
 	 * The section this opens nests in the host's own. Both are of the same lockdep class, and
@@ -83,15 +128,18 @@ static void zap_link(struct mshim_link *link, unsigned long first, unsigned long
 	lockdep_off();
 	mshim_zap_vma(link->vma, start, (last - first + 1) << PMD_SHIFT);
 	lockdep_on();
+	if (locked)
+		mmap_read_unlock(link->mm);
 }
 
 /*
  * Tells the other notifiers of the attached processes. The slots are empty already, so the core
- * finds nothing to zap. Returns when every zap that anybody has queued is done: who queued it must
+ * finds nothing to zap. Returns when every zap that was queued before is done: who queued it must
  * not go on before, whoever does it.
  */
 static void zap_queued(struct mshim_view *view)
 {
+	struct mshim_flight flight;
 	struct mshim_link *link;
 	unsigned long first, last;
 
@@ -101,16 +149,15 @@ static void zap_queued(struct mshim_view *view)
 		first = link->zap_first;
 		last = link->zap_last;
 		link->zaps++;
-		view->zaps++;
+		flight_begin(view, &view->zaps, &flight);
 		spin_unlock(&view->lock);
 		zap_link(link, first, last);
 		spin_lock(&view->lock);
 		link->zaps--;
-		view->zaps--;
-		wake_up_all(&view->wait);
+		flight_end(view, &flight);
 	}
 	spin_unlock(&view->lock);
-	wait_event(view->wait, !READ_ONCE(view->zaps));
+	wait_for_flights(view, &view->zaps);
 }
 
 /*
@@ -122,7 +169,7 @@ static void round_begin(struct mshim_view *view, struct mshim_round *round)
 {
 	mshim_round_begin(round);
 	spin_lock(&view->lock);
-	view->rounds++;
+	flight_begin(view, &view->rounds, &round->flight);
 }
 
 static void round_end(struct mshim_view *view, struct mshim_round *round)
@@ -131,9 +178,17 @@ static void round_end(struct mshim_view *view, struct mshim_round *round)
 	spin_unlock(&view->lock);
 	mshim_round_end(round);
 	spin_lock(&view->lock);
-	view->rounds--;
+	flight_end(view, &round->flight);
 	spin_unlock(&view->lock);
-	wake_up_all(&view->wait);
+}
+
+static bool any_linked(const struct mshim_view *view, unsigned long first, unsigned long last)
+{
+	for (; first <= last; first++) {
+		if (view->slots[first].links)
+			return true;
+	}
+	return false;
 }
 
 /* Empties slots [first, last] everywhere; nobody has a translation of them afterwards. */
@@ -144,20 +199,12 @@ static void empty_slots(struct mshim_view *view, unsigned long first, unsigned l
 		struct mshim_round round;
 
 		round_begin(view, &round);
-		empty_all(view, first, until, &round);
+		if (any_linked(view, first, until))
+			empty_all(view, first, until, &round);
 		view->flushes += round.emptied;
 		round_end(view, &round);
 		first = until + 1;
 	}
-}
-
-static bool any_linked(const struct mshim_view *view, unsigned long first, unsigned long last)
-{
-	for (; first <= last; first++) {
-		if (view->slots[first].links)
-			return true;
-	}
-	return false;
 }
 
 static void section_begin(struct mshim_view *view, unsigned long start, unsigned long end)
@@ -178,11 +225,16 @@ static void section_end(struct mshim_view *view)
 	wake_up_all(&view->wait);
 }
 
+static unsigned long slot_of(const struct mshim_view *view, unsigned long addr)
+{
+	return (addr - view->start) >> PMD_SHIFT;
+}
+
 /* From here to the end of the section nothing in [start, end) is linked. */
 static void invalidate(struct mshim_view *view, unsigned long start, unsigned long end)
 {
-	unsigned long first = (start - view->start) >> PMD_SHIFT;
-	unsigned long last = (end - 1 - view->start) >> PMD_SHIFT;
+	unsigned long first = slot_of(view, start);
+	unsigned long last = slot_of(view, end - 1);
 	bool linked;
 
 	spin_lock(&view->lock);
@@ -194,20 +246,36 @@ static void invalidate(struct mshim_view *view, unsigned long start, unsigned lo
 	if (linked)
 		empty_slots(view, first, last);
 	/* What others have emptied must be flushed and zapped as well: see round_begin(). */
-	wait_event(view->wait, !READ_ONCE(view->rounds));
+	wait_for_flights(view, &view->rounds);
 	zap_queued(view);
+}
+
+/*
+ * For the OOM reaper, the only one who may not block. It takes nothing from a VMA with VM_SHARED,
+ * and nothing else is ever linked: see host_vma(). If the host has put something else there, the
+ * sections that made room for it have emptied the slots, and waited for the zaps.
+ */
+static void begin_unlinked(struct mshim_view *view, unsigned long start, unsigned long end)
+{
+	spin_lock(&view->lock);
+	section_begin(view, start, end);
+	WARN_ON_ONCE(any_linked(view, slot_of(view, start), slot_of(view, end - 1)));
+	spin_unlock(&view->lock);
 }
 
 static int host_range_start(struct mmu_notifier *notifier, const struct mmu_notifier_range *range)
 {
 	struct mshim_view *view = container_of(notifier, struct mshim_view, notifier);
+	unsigned long start, end;
 
-	/*
-	 * Only the OOM reaper may not block, and it leaves shared mappings of files alone, as the
-	 * view's is; the host may have put something else there, which has no links.
-	 */
-	if (mshim_view_overlaps(view, range->start, range->end))
-		invalidate(view, max(range->start, view->start), min(range->end, view->end));
+	if (!mshim_view_overlaps(view, range->start, range->end))
+		return 0;
+	start = max(range->start, view->start);
+	end = min(range->end, view->end);
+	if (mmu_notifier_range_blockable(range))
+		invalidate(view, start, end);
+	else
+		begin_unlinked(view, start, end);
 	return 0;
 }
 
@@ -284,8 +352,11 @@ static bool link_invalidate(struct mmu_interval_notifier *notifier,
 		mmu_interval_set_seq(notifier, seq);
 		empty_link(link, link->first + first, link->first + until, false, closes, &round);
 		round_end(view, &round);
-		first = until + 1;
+		/* Nothing is filled any more: what is left costs what was linked, not its size. */
+		first = find_next_bit(link->filled, last + 1, until + 1);
 	}
+	/* What a host's section has emptied before us it may still be flushing. */
+	wait_for_flights(view, &view->rounds);
 	if (closes)
 		close_link(link);
 	return true;

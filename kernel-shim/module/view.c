@@ -4,6 +4,7 @@
 #include <linux/file.h>
 #include <linux/hugetlb.h>
 #include <linux/module.h>
+#include <linux/pkeys.h>
 #include <linux/seq_file.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
@@ -102,18 +103,25 @@ static bool too_many(kuid_t uid)
 
 	if (uid_eq(uid, GLOBAL_ROOT_UID))
 		return false;
-	hash_for_each(views_by_inode, bucket, view, by_inode)
+	/* Also those that nobody finds any more: links keep their notifiers. */
+	hash_for_each(views_by_mm, bucket, view, by_mm)
 		count += uid_eq(view->uid, uid);
 	return count >= views_per_user;
 }
 
-/* Whether vma is an ordinary shared mapping of this file; mmap_lock of its mm held. */
-static bool maps_file(struct vm_area_struct *vma, struct file *file, bool writable)
+/*
+ * Whether vma is an ordinary shared mapping of this file; mmap_lock of its mm held. VM_SHARED: to a
+ * mapping of a descriptor that is not open for writing the OOM reaper does as to a private one, and
+ * once the host is a victim it cannot fault there any more. Execution and protection keys are in
+ * the entries themselves and would reach attached processes, whose own VMAs have neither.
+ */
+bool mshim_maps_file(struct vm_area_struct *vma, const struct file *file, bool writable)
 {
 	return vma->vm_file && file_inode(vma->vm_file) == file_inode(file) &&
-	       (vma->vm_flags & VM_SHARED) && !(vma->vm_flags & (VM_IO | VM_PFNMAP)) &&
-	       !is_vm_hugetlb_page(vma) && !userfaultfd_armed(vma) &&
-	       (vma->vm_flags & VM_READ) && !!(vma->vm_flags & VM_WRITE) == writable;
+	       (vma->vm_flags & VM_SHARED) && (vma->vm_flags & VM_READ) &&
+	       !(vma->vm_flags & (VM_IO | VM_PFNMAP | VM_MIXEDMAP | VM_EXEC)) &&
+	       !!(vma->vm_flags & VM_WRITE) == writable && !vma_pkey(vma) &&
+	       !is_vm_hugetlb_page(vma) && !userfaultfd_armed(vma);
 }
 
 static int check_mapping(struct mm_struct *mm, const struct mshare_ctl_create *arg,
@@ -130,7 +138,7 @@ static int check_mapping(struct mm_struct *mm, const struct mshare_ctl_create *a
 		return -EINTR;
 	vma = find_vma(mm, arg->addr);
 	if (vma && vma->vm_start <= arg->addr && vma->vm_end >= end &&
-	    maps_file(vma, file, arg->prot & MSHARE_VIEW_WRITE)) {
+	    mshim_maps_file(vma, file, arg->prot & MSHARE_VIEW_WRITE)) {
 		*pgoff = vma->vm_pgoff + ((arg->addr - vma->vm_start) >> PAGE_SHIFT);
 		if (IS_ALIGNED(*pgoff << PAGE_SHIFT, PMD_SIZE))
 			err = 0;
@@ -159,6 +167,8 @@ static struct mshim_view *view_alloc(const struct mshare_ctl_create *arg, struct
 	init_waitqueue_head(&view->wait);
 	INIT_LIST_HEAD(&view->links);
 	INIT_LIST_HEAD(&view->zap_list);
+	INIT_LIST_HEAD(&view->zaps);
+	INIT_LIST_HEAD(&view->rounds);
 	view->backing = get_file(file);
 	view->uid = current_euid();
 	view->writable = arg->prot & MSHARE_VIEW_WRITE;

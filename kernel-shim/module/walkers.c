@@ -28,11 +28,12 @@
  *        RCU-tasks (every task has slept or been in user mode, preempted ones included) waits for
  *        them, and for nothing else. It is not needed if the mmap_lock turns out to be free, or
  *        held by nobody but ourselves.
- *   A blank becomes an empty slot again only under the mmap_lock for writing: fault.c.
+ *   A blank becomes an empty slot again only under the mmap_lock for writing: repair.c.
  */
 #include <linux/highmem.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
+#include <linux/swap.h>
 
 #include "mshim.h"
 #include "trace.h"
@@ -58,10 +59,10 @@ void mshim_walkers_unlock(struct mshim_link *link, bool locked)
 {
 }
 
-static void replace(struct mshim_link *link, unsigned long nr, pmd_t *pmd, bool exclusive,
-		    struct mshim_round *round)
+static pmd_t replace(struct mshim_link *link, unsigned long nr, pmd_t *pmd, bool exclusive,
+		     struct mshim_round *round)
 {
-	set_pmd(pmd, __pmd(0));
+	return mshim_pmd_exchange(pmd, __pmd(0));
 }
 
 /* Tables whose last link is gone, on their way through a grace period. */
@@ -166,19 +167,21 @@ static bool walkers_possible(struct mm_struct *mm)
 	return mm != current->mm || atomic_read(&mm->mm_users) > 1;
 }
 
-static void replace(struct mshim_link *link, unsigned long nr, pmd_t *pmd, bool exclusive,
-		    struct mshim_round *round)
+static pmd_t replace(struct mshim_link *link, unsigned long nr, pmd_t *pmd, bool exclusive,
+		     struct mshim_round *round)
 {
+	pmd_t old;
+
 	/* A huge entry is used under the PMD lock only, which we hold: it may be emptied always. */
-	if (exclusive || pmd_trans_huge(*pmd)) {
-		set_pmd(pmd, __pmd(0));
-		return;
-	}
-	set_pmd(pmd, blank_entry());
+	if (exclusive || pmd_trans_huge(*pmd))
+		return mshim_pmd_exchange(pmd, __pmd(0));
+	old = mshim_pmd_exchange(pmd, blank_entry());
 	__set_bit(nr, link->blank);
 	link->nr_blank++;
+	mshim_repair_later(link);
 	if (!round->wait_walkers)
 		round->wait_walkers = walkers_possible(link->mm);
+	return old;
 }
 
 static void end_walks(struct mshim_round *round)
@@ -226,12 +229,13 @@ void mshim_slot_empty(struct mshim_link *link, unsigned long nr, bool exclusive,
 
 	lockdep_assert_held(&view->lock);
 	spin_lock(ptl);
-	old = *pmd;
-	replace(link, nr, pmd, exclusive, round);
-	spin_unlock(ptl);
-	/* Written through our copy of a huge entry: the host's own copy does not know. */
+	old = replace(link, nr, pmd, exclusive, round);
+	/* Used through our copy of a huge entry: the host's own copy does not know. */
 	if (pmd_trans_huge(old) && pmd_dirty(old))
 		set_page_dirty(pmd_page(old));
+	if (pmd_trans_huge(old) && pmd_young(old))
+		mark_page_accessed(pmd_page(old));
+	spin_unlock(ptl);
 	__clear_bit(nr, link->filled);
 	link->nr_filled--;
 	view->nr_entries--;

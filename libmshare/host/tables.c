@@ -64,9 +64,9 @@ static int make_views(int device, int object)
 }
 
 /*
- * Only a mapping of a descriptor open for writing is a shared one for the kernel, also where it is
- * mapped for reading; so whoever may write the file hosts it with a descriptor that can. The new
- * descriptor, or -errno.
+ * A mapping that is shared for the kernel, also where it is mapped for reading, wants a descriptor
+ * that is open for writing; so only who may write the file can host it. The new descriptor, or
+ * -errno.
  */
 static int open_for_writing(int object)
 {

@@ -14,6 +14,7 @@
 
 #include "backing.h"
 #include "doctor.h"
+#include "hugelimit.h"
 #include "hugepool.h"
 #include "parse.h"
 #include "probe.h"
@@ -61,6 +62,20 @@ static uint64_t meminfo(const char *label)
 	return bytes;
 }
 
+/* Containers that were granted no huge pages. */
+static void advise_limit(struct diagnosis *d)
+{
+	char file[sizeof(d->advice[0].command) - 64];
+	uint64_t page_size = d->caps.pmd_size;
+	struct advice *a;
+
+	if (hugelimit_left(page_size, file, sizeof(file)) >= page_size)
+		return;
+	a = add(d, "hugetlb", "lets this control group use huge pages", file);
+	if (a)
+		snprintf(a->command, sizeof(a->command), "echo max | %stee %s", sudo(), file);
+}
+
 static void advise_pool(struct diagnosis *d)
 {
 	uint64_t page_size = d->caps.pmd_size;
@@ -69,7 +84,10 @@ static void advise_pool(struct diagnosis *d)
 	struct hugepool pool;
 	struct advice *a;
 
-	if (d->caps.features & MSHARE_CAP_HUGE_PMD || hugepool_read(page_size, &pool) || !more)
+	if (d->caps.features & MSHARE_CAP_HUGE_PMD)
+		return;
+	advise_limit(d);
+	if (hugepool_read(page_size, &pool) || pool.available || !more)
 		return;
 	a = add(d, "hugetlb", "reserves huge pages, whose tables processes share",
 		"/sys/kernel/mm/hugepages");

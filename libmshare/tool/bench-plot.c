@@ -202,8 +202,9 @@ static void put_head(FILE *out, const struct bench_report *report)
 		"}.muted{font-size:12px;fill:" COLOUR_MUTED
 		"}.none{font-style:italic;fill:" COLOUR_MUTED "}</style>\n",
 		WIDTH, height(report), WIDTH, height(report));
-	snprintf(text, sizeof(text), "One region of %s, %llu processes", term_size(o->size, size),
-		 (unsigned long long)o->procs);
+	snprintf(text, sizeof(text), "One region of %s, %llu processes, %llu at a time",
+		 term_size(o->size, size), (unsigned long long)o->procs,
+		 (unsigned long long)o->parallel);
 	fprintf(out, "<title>%s</title>\n", text);
 	fprintf(out, "<rect width=\"100%%\" height=\"100%%\" fill=\"#ffffff\"/>\n");
 	put_text(out, 24, 36, "title", text);

@@ -24,6 +24,7 @@ static struct json_object *json_result(const struct bench_options *o, const stru
 	if (r->ran)
 		json_object_object_add(j, "page_size", json_object_new_uint64(r->page_size));
 	json_object_object_add(j, "procs", json_object_new_uint64(o->procs));
+	json_object_object_add(j, "parallel", json_object_new_uint64(o->parallel));
 	json_object_object_add(j, "size", json_object_new_uint64(o->size));
 	if (!r->ran) {
 		json_object_object_add(j, "unavailable", json_object_new_string(r->unavailable));
@@ -110,10 +111,10 @@ void bench_print_text(const struct bench_report *report)
 	const struct bench_options *o = report->options;
 	char size[TERM_SIZE_TEXT];
 
-	printf("%llu processes x %s: what each pays to attach it%s and read every page once "
-	       "(medians)\n\n",
+	printf("%llu processes x %s, %llu at a time: what each pays to attach it%s and read every "
+	       "page once (medians)\n\n",
 	       (unsigned long long)o->procs, term_size(o->size, size),
-	       o->populate ? ", populated," : "");
+	       (unsigned long long)o->parallel, o->populate ? ", populated," : "");
 	printf("%s%-8s %7s %10s %-12s %9s %-12s %14s %-12s %11s %10s%s\n", term_on(TERM_BOLD),
 	       "backend", "page", "tables", "", "faults", "", "first scan", "", "second", "attach",
 	       term_off());

@@ -25,6 +25,14 @@ static int read_procs(const char *text, struct bench_options *o)
 	return 0;
 }
 
+static int read_parallel(const char *text, struct bench_options *o)
+{
+	if (parse_count(text, MOST_PROCS, &o->parallel))
+		return tool_misused(o->command, "--parallel \"%s\" is not a number from 1 to %d",
+				    text, MOST_PROCS);
+	return 0;
+}
+
 static int read_size(const char *text, struct bench_options *o)
 {
 	int err = parse_size(text, &o->size);
@@ -77,6 +85,8 @@ static int read_option(int answer, char **argv, struct bench_options *o)
 	switch (answer) {
 	case 'n':
 		return read_procs(optarg, o);
+	case 'a':
+		return read_parallel(optarg, o);
 	case 's':
 		return read_size(optarg, o);
 	case 'b':
@@ -100,6 +110,7 @@ static int read_options(int argc, char **argv, struct bench_options *o)
 {
 	static const struct option options[] = {
 		{ "procs", required_argument, NULL, 'n' },
+		{ "parallel", required_argument, NULL, 'a' },
 		{ "size", required_argument, NULL, 's' },
 		{ "backend", required_argument, NULL, 'b' },
 		{ "plot", required_argument, NULL, 'p' },
@@ -228,20 +239,21 @@ static int run_filled(const struct bench_options *o, const struct bench_memory *
 		      struct bench_sample *samples, struct progress *progress,
 		      struct bench_result *r)
 {
+	const struct bench_crew one = { .procs = 1, .parallel = 1 };
+	const struct bench_crew all = { .procs = o->procs, .parallel = o->parallel };
+	const struct bench_sample *last;
 	struct bench_sample filler = { 0 };
-	size_t measured;
 
-	if (bench_fill_apart(m, &filler))
-		return failed(o, r, filler.why);
-	progress_step(progress, r->name);
+	if (bench_run(bench_fill_here, m, &filler, &one, &last, progress))
+		return failed(o, r, last->why);
 	r->page_size = m->page_size;
 	if (check_huge(o, m, filler.huge_bytes, r)) {
 		progress_skip(progress, (unsigned int)o->procs);
 		return 0;
 	}
-	if (bench_measure(m, samples, o->procs, &measured, progress))
-		return failed(o, r, samples[measured ? measured - 1 : 0].why);
-	take_medians(samples, measured, r);
+	if (bench_run(bench_measure_here, m, samples, &all, &last, progress))
+		return failed(o, r, last->why);
+	take_medians(samples, o->procs, r);
 	return 0;
 }
 
@@ -321,6 +333,7 @@ static int run(const struct command *self, int argc, char **argv)
 	struct bench_options o = {
 		.command = self,
 		.procs = DEFAULT_PROCS,
+		.parallel = bench_cpus(),
 		.size = DEFAULT_SIZE,
 		.wanted = { true, true, true, true, true },
 	};
@@ -331,6 +344,8 @@ static int run(const struct command *self, int argc, char **argv)
 
 	if (status >= 0)
 		return status;
+	if (o.parallel > o.procs)
+		o.parallel = o.procs;
 	status = check_memory(&o);
 	if (status)
 		return status;
@@ -347,18 +362,21 @@ const struct command command_bench = {
 	.help = "usage: mshare bench tables [OPTION]...\n"
 		"\n"
 		"For mmap(MAP_SHARED) without the library, then for each backend: one process fills\n"
-		"a region, then N processes, one after another, attach it and read 8 bytes of every\n"
-		"base page. Each measures what that cost it; medians are shown. Needs no root.\n"
+		"a region, then N processes attach it and read 8 bytes of every base page, as many at\n"
+		"the same time as there are processors. Each measures what that cost it; medians are\n"
+		"shown. Needs no root.\n"
 		"\n"
 		"  --procs N       processes, default 8\n"
+		"  --parallel N    that many at the same time; default one for each processor; 1: one\n"
+		"                  after another\n"
 		"  --size SIZE     of the region: 512M, 1GiB, ...; default 256M\n"
 		"  --backend LIST  some of plain,thp,hugetlb,shim; default all; mmap always runs\n"
 		"  --populate      attach with all pages mapped (MSHARE_POPULATE, MAP_POPULATE)\n"
 		"  --json          an array with one object for each backend, nothing else, on stdout\n"
 		"  --plot FILE     a bar chart as SVG\n"
 		"\n"
-		"The objects: backend, page_size, procs, size, table_bytes_per_proc,\n"
+		"The objects: backend, page_size, procs, parallel, size, table_bytes_per_proc,\n"
 		"minor_faults_per_proc, attach_us, first_scan_ms, second_scan_ms; or backend,\n"
-		"procs, size and unavailable, with the reason why this machine cannot do it.\n",
+		"procs, parallel, size and unavailable, with the reason why this machine cannot do it.\n",
 	.run = run,
 };

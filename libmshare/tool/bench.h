@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * mshare bench tables. bench.c reads options and runs the subjects in turn, bench-subject.c makes
- * and maps their memory, bench-child.c measures in processes of its own, bench-report.c and
- * bench-plot.c show the result.
+ * and maps their memory, bench-child.c is what a process does that fills or measures, bench-group.c
+ * runs those processes, bench-report.c and bench-plot.c show the result.
  */
 #ifndef MSHARE_BENCH_H
 #define MSHARE_BENCH_H
@@ -20,6 +20,7 @@ extern const char *const bench_names[BENCH_SUBJECTS];
 struct bench_options {
 	const struct command *command;
 	uint64_t procs;
+	uint64_t parallel; /* processes that measure at the same time: 1 to procs */
 	uint64_t size; /* a multiple of the base page */
 	bool wanted[BENCH_SUBJECTS];
 	bool populate;
@@ -87,15 +88,40 @@ struct bench_sample {
 	double rescan_ms;
 };
 
-/* Fills the memory in a process that is gone when this returns. 0 or -errno, told in s->why. */
-must_check int bench_fill_apart(const struct bench_memory *m, struct bench_sample *s);
+/* What a process has at hand before it measures. */
+struct bench_ready {
+	int status_fd; /* of /proc/self/status */
+	uint64_t expected; /* the sum of the words of all pages */
+};
+
+/* Everything that is not to be measured. 0 or -errno, told in s->why. */
+must_check int bench_prepare(const struct bench_memory *m, struct bench_ready *ready,
+			     struct bench_sample *s);
+
+/* What a process may then do. 0 or -errno, told in s->why. */
+typedef int bench_work(const struct bench_memory *m, const struct bench_ready *ready,
+		       struct bench_sample *s);
+bench_work bench_fill_here;
+bench_work bench_measure_here;
+
+/* --- bench-group.c --- */
+
+/* Processors this process may run on, at least 1. */
+uint64_t bench_cpus(void);
+
+struct bench_crew {
+	size_t procs;
+	size_t parallel; /* how many of them work at the same time */
+};
 
 /*
- * `count` processes attach and scan one after another; all stay attached until the last has
- * measured, and are gone when this returns. 0 or -errno, told in the why of the last sample.
+ * Processes do the work, group after group, and tell what they found in `samples`, one each. All
+ * stay until the last is done, and are gone when this returns. 0 or -errno, with the sentence in
+ * *failed.
  */
-must_check int bench_measure(const struct bench_memory *m, struct bench_sample *samples,
-			     size_t count, size_t *measured, struct progress *progress);
+must_check int bench_run(bench_work *work, const struct bench_memory *m,
+			 struct bench_sample *samples, const struct bench_crew *of,
+			 const struct bench_sample **failed, struct progress *progress);
 
 /* --- bench-report.c, bench-plot.c --- */
 

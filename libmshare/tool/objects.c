@@ -87,11 +87,14 @@ int objects_find(struct objects *all)
 
 	*all = (struct objects){ 0 };
 	err = find_in(all, BACKING_SHM_DIR, false);
-	for (unsigned int i = 0; !err && !backing_hugetlb_dir(0, i, dir); i++)
-		err = find_in(all, dir, true);
+	for (unsigned int i = 0; !err; i++) {
+		err = backing_hugetlb_dir(0, i, dir);
+		if (!err)
+			err = find_in(all, dir, true);
+	}
 	if (all->count)
 		qsort(all->list, all->count, sizeof(*all->list), by_name);
-	return err;
+	return err == -ENOENT ? 0 : err; /* no more mounts */
 }
 
 void objects_free(struct objects *all)

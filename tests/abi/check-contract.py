@@ -95,6 +95,18 @@ def check_words(root, header, pages):
     return complaints
 
 
+def check_sweeps(root, header):
+    """The unit test that makes every system call fail accepts no errno the header does not have."""
+    text = (pathlib.Path(root) / "tests/unit/test-faults.c").read_text()
+    accepted = {f"mshare_{call}": contract.errnos(body) for call, body in
+                re.findall(r"^static const int (\w+)_errors\[\] = \{([^}]*)\}", text, re.M)}
+    complaints = [f"{name}: test-faults.c accepts {each}, the header does not"
+                  for name, found in accepted.items() if name in header.calls
+                  for each in sorted(found - header.errnos(name))]
+    complaints += [f"test-faults.c: {name} is no call" for name in set(accepted) - set(header.calls)]
+    return complaints if accepted else ["test-faults.c: lists of errnos are not found"]
+
+
 def check_device(root, pages):
     """The kernel ABI and its page."""
     text = (pathlib.Path(root) / "include/mshare/abi.h").read_text()
@@ -120,6 +132,7 @@ def main(root):
         if page.section == "3":
             complaints += check_call(header, page)
     complaints += check_words(root, header, pages)
+    complaints += check_sweeps(root, header)
     complaints += check_device(root, pages)
     complaints += check_references(root, pages)
     report.finish(complaints, len(header.calls))

@@ -2,7 +2,6 @@
 /* The real thing refused: the library falls back and says so, or fails where the caller requires
  * it. Every case runs in a process of its own, so that nothing has been probed before. */
 #include <errno.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -13,6 +12,7 @@
 #include "backend.h"
 #include "child.h"
 #include "deny.h"
+#include "mounts.h"
 #include "object.h"
 
 #define REGION (4 * pmd_size())
@@ -80,8 +80,10 @@ static void without_hugetlb(void *arg)
 	(void)arg;
 	choose_freely();
 	deny_hugetlb();
-	if (next == MSHARE_BACKEND_PLAIN)
+	if (next == MSHARE_BACKEND_PLAIN) {
 		deny_thp();
+		deny_shim();
+	}
 	probe_says_no(MSHARE_BACKEND_HUGETLB);
 	falls_back(REGION, MSHARE_PAGES_AUTO, next, "hugetlb");
 	falls_back(REGION, MSHARE_PAGES_PMD, next, "hugetlb");
@@ -104,6 +106,7 @@ static void without_thp(void *arg)
 	choose_freely();
 	deny_hugetlb();
 	deny_thp();
+	deny_shim();
 	probe_says_no(MSHARE_BACKEND_THP);
 	falls_back(REGION, MSHARE_PAGES_THP, MSHARE_BACKEND_PLAIN, "thp");
 	is_refused(REGION, MSHARE_PAGES_THP);
@@ -115,6 +118,30 @@ static void thp_denied(void **state)
 {
 	(void)state;
 	child_run(without_thp, NULL);
+}
+
+static void without_shim(void *arg)
+{
+	mshare_t r;
+	void *p;
+
+	(void)arg;
+	choose_freely();
+	deny_shim();
+	probe_says_no(MSHARE_BACKEND_SHIM);
+	r = mshare_from_fd(disk_file(REGION), NULL);
+	p = mshare_attach(r, NULL, 0, REGION, READ_WRITE, 0);
+	check(r && p != MAP_FAILED);
+	check_equal(region_stat(r, 0).backend, MSHARE_BACKEND_PLAIN);
+	check(strstr(region_stat(r, 0).reason, "shim"));
+	bytes_fill(p, REGION, 6);
+	region_end(r);
+}
+
+static void shim_denied(void **state)
+{
+	(void)state;
+	child_run(without_shim, NULL);
 }
 
 /* Collapsing worked when it was tried, and is refused when it is needed (no memory in one piece).
@@ -225,6 +252,7 @@ static void larger_than_the_pool(void *arg)
 	check_refused(!mshare_create(NULL, BEYOND_ANY_POOL, NULL), EOPNOTSUPP);
 	choose_freely();
 	deny_thp();
+	deny_shim();
 	falls_back(BEYOND_ANY_POOL, MSHARE_PAGES_AUTO, MSHARE_BACKEND_PLAIN, "huge pages");
 }
 
@@ -261,10 +289,8 @@ static void without_hugetlbfs(void *arg)
 	mshare_t r;
 
 	(void)arg;
-	check(unshare(CLONE_NEWNS) == 0);
-	check(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+	private_mounts();
 	check(umount2(where, MNT_DETACH) == 0);
-	umount2("/dev/hugepages", MNT_DETACH);
 	check_refused(!mshare_create(name_make(name, "hugetlbfs"), REGION, NULL), EOPNOTSUPP);
 	check(strstr(mshare_errmsg(), "hugetlbfs"));
 	choose_freely();
@@ -280,7 +306,7 @@ static void no_place_for_names(void **state)
 	(void)state;
 	if (!backend_is(MSHARE_BACKEND_HUGETLB))
 		return;
-	need_root("to unmount hugetlbfs");
+	need_private_mounts("to unmount hugetlbfs");
 	if (!getenv("MSHARE_TEST_HUGETLBFS"))
 		skip_case("was not started by with-hugepages");
 	child_run(without_hugetlbfs, NULL);
@@ -292,6 +318,7 @@ static void tables_are_not_shared(void *arg)
 		attr_with(MSHARE_REQUIRE_SHARED_TABLES, MSHARE_PAGES_AUTO, MSHARE_PAGES_AUTO);
 
 	(void)arg;
+	deny_shim();
 	/* hugetlb shares tables, but not of a region as small as this one. */
 	check_refused(!mshare_create(NULL, REGION, &attr), EOPNOTSUPP);
 	choose_freely();
@@ -332,15 +359,11 @@ static void better_pages_required(void **state)
 int main(void)
 {
 	const struct CMUnitTest cases[] = {
-		cmocka_unit_test(hugetlb_denied),
-		cmocka_unit_test(thp_denied),
-		cmocka_unit_test(collapse_denied),
-		cmocka_unit_test(helper_missing),
-		cmocka_unit_test(io_uring_denied),
-		cmocka_unit_test(pool_too_small),
-		cmocka_unit_test(pool_taken),
-		cmocka_unit_test(no_place_for_names),
-		cmocka_unit_test(shared_tables_required),
+		cmocka_unit_test(hugetlb_denied),	 cmocka_unit_test(thp_denied),
+		cmocka_unit_test(shim_denied),		 cmocka_unit_test(collapse_denied),
+		cmocka_unit_test(helper_missing),	 cmocka_unit_test(io_uring_denied),
+		cmocka_unit_test(pool_too_small),	 cmocka_unit_test(pool_taken),
+		cmocka_unit_test(no_place_for_names),	 cmocka_unit_test(shared_tables_required),
 		cmocka_unit_test(better_pages_required),
 	};
 

@@ -3,7 +3,6 @@
  * works again when the limit is gone. Every case runs in a process of its own. */
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +15,7 @@
 
 #include "backend.h"
 #include "child.h"
+#include "mounts.h"
 #include "object.h"
 #include "proc.h"
 
@@ -177,10 +177,38 @@ static void mappings(void **state)
 	child_run(no_mapping, NULL);
 }
 
-static void private_mounts(void)
+/* SIGXFSZ, which the kernel sends for a file beyond the limit, would end this process. */
+static void small_files_only(void *arg)
 {
-	check(unshare(CLONE_NEWNS) == 0);
-	check(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+	const struct rlimit limit = { pmd_size() / 2, RLIM_INFINITY };
+	struct mshare_caps caps = { .size = sizeof(caps) };
+	struct mshare_attr attr = MSHARE_ATTR_INIT;
+	mshare_t r = mshare_from_fd(*(int *)arg, NULL);
+	char name[NAME_SIZE];
+
+	check(r);
+	check(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+	check(mshare_probe(&caps) == 0);
+	if (backend_is(MSHARE_BACKEND_HUGETLB))
+		check(caps.backend[MSHARE_BACKEND_HUGETLB].error == EFBIG);
+	check_refused(!mshare_create(NULL, REGION, NULL), EOVERFLOW);
+	check_refused(!mshare_create(name_make(name, "fsize"), REGION, NULL), EOVERFLOW);
+	check_equal(name_count(name), 0);
+	bytes_fill(region_attach_all(r), REGION, 7); /* what others have made may be used */
+	region_end(r);
+	attr.align = MSHARE_ALIGN_BASE;
+	if (backend_is(MSHARE_BACKEND_PLAIN))
+		region_end(region_make_with(page_size(), &attr));
+}
+
+static void file_size(void **state)
+{
+	mshare_t r = region_make(REGION);
+	int fd = mshare_fd(r);
+
+	(void)state;
+	child_run(small_files_only, &fd);
+	region_end(r);
 }
 
 /* mshare-host looks about once a second whether the last user has gone; until then it holds the
@@ -250,10 +278,13 @@ static void no_shm(void *arg)
 {
 	char name[NAME_SIZE];
 	struct mshare_caps caps = { .size = sizeof(caps) };
+	struct stat device;
+	bool shim = backend_is(MSHARE_BACKEND_SHIM) && stat("/dev/mshare", &device) == 0;
 
 	(void)arg;
 	private_mounts();
 	check(mount("none", "/dev", "tmpfs", 0, SMALL_SHM) == 0);
+	check(!shim || mknod("/dev/mshare", S_IFCHR | 0666, device.st_rdev) == 0);
 	check_refused(!mshare_create(name_make(name, "absent"), REGION, NULL), ENOENT);
 	check_refused(!mshare_open(name, O_RDWR, NULL), ENOENT);
 	check(mshare_probe(&caps) == 0);
@@ -263,7 +294,7 @@ static void no_shm(void *arg)
 
 static void shm_in_a_private_mount(child_body *body)
 {
-	need_root("to mount another /dev/shm");
+	need_private_mounts("to mount another /dev/shm");
 	if (backend_takes_shmem()) /* names of hugetlb regions live in hugetlbfs */
 		child_run(body, NULL);
 }
@@ -289,9 +320,10 @@ static void shm_absent(void **state)
 int main(void)
 {
 	const struct CMUnitTest cases[] = {
-		cmocka_unit_test(descriptors), cmocka_unit_test(address_space),
-		cmocka_unit_test(mappings),    cmocka_unit_test(shm_too_small),
-		cmocka_unit_test(shm_full),    cmocka_unit_test(shm_absent),
+		cmocka_unit_test(descriptors),	 cmocka_unit_test(address_space),
+		cmocka_unit_test(mappings),	 cmocka_unit_test(file_size),
+		cmocka_unit_test(shm_too_small), cmocka_unit_test(shm_full),
+		cmocka_unit_test(shm_absent),
 	};
 
 	return RUN_CASES(cases);

@@ -3,8 +3,11 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "backend.h"
@@ -124,6 +127,38 @@ static void empty_object_is_refused(void **state)
 	close(fd);
 }
 
+static void path_of(const char *name, char *path, size_t size)
+{
+	check(snprintf(path, size, "/dev/shm%s", name) < (int)size);
+}
+
+static void refuse_to_open(const char *name)
+{
+	check_refused(!mshare_open(name, O_RDWR, NULL), EINVAL);
+	check_refused(!mshare_open(name, O_RDONLY, NULL), EINVAL);
+	check(strstr(mshare_errmsg(), "not a regular file"));
+	check_refused(!mshare_create(name, pmd_size(), NULL), EEXIST);
+}
+
+/* Whatever else somebody puts into /dev/shm; opening a fifo must not wait for its other end. */
+static void not_a_regular_file(void **state)
+{
+	char name[NAME_SIZE], path[2 * NAME_SIZE];
+
+	(void)state;
+	path_of(name_make(name, "foreign"), path, sizeof(path));
+	check(symlink("/dev/zero", path) == 0);
+	refuse_to_open(name);
+	check(mshare_unlink(name) == 0);
+	check(mkfifo(path, 0600) == 0);
+	refuse_to_open(name);
+	check(mshare_unlink(name) == 0);
+	check(mkdir(path, 0700) == 0);
+	refuse_to_open(name);
+	check_refused(mshare_unlink(name) == -1, EINVAL);
+	check(rmdir(path) == 0);
+}
+
 static void missing_name(void **state)
 {
 	char name[NAME_SIZE];
@@ -214,6 +249,7 @@ int main(void)
 		cmocka_unit_test(made_by_shm_open),
 		cmocka_unit_test(other_flags_are_refused),
 		cmocka_unit_test(empty_object_is_refused),
+		cmocka_unit_test(not_a_regular_file),
 		cmocka_unit_test(missing_name),
 		cmocka_unit_test(without_right),
 		cmocka_unit_test(right_to_read_only),

@@ -91,7 +91,7 @@ static void in_huge_pages(void **state)
 {
 	mshare_t r = region_make(REGION);
 	char *p = populated(r, REGION, READ_WRITE);
-	uint64_t huge = backend_is(MSHARE_BACKEND_PLAIN) ? 0 : REGION;
+	uint64_t huge = backend_has_huge_pages() ? REGION : 0;
 
 	(void)state;
 	check_equal(region_stat(r, MSHARE_STAT_TABLES).huge_bytes, huge);

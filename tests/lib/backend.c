@@ -23,6 +23,7 @@ static const char *const names[MSHARE_BACKEND_COUNT] = {
 	[MSHARE_BACKEND_PLAIN] = "plain",
 	[MSHARE_BACKEND_THP] = "thp",
 	[MSHARE_BACKEND_HUGETLB] = "hugetlb",
+	[MSHARE_BACKEND_SHIM] = "shim",
 };
 
 static bool skipped;
@@ -36,7 +37,7 @@ enum mshare_backend backend_id(void)
 		if (names[i] && strcmp(wanted, names[i]) == 0)
 			id = (enum mshare_backend)i;
 	if (id == MSHARE_BACKEND_NONE) {
-		fprintf(stderr, "set MSHARE_BACKEND to plain, thp or hugetlb\n");
+		fprintf(stderr, "set MSHARE_BACKEND to plain, thp, hugetlb or shim\n");
 		exit(2);
 	}
 	return id;
@@ -54,7 +55,19 @@ bool backend_takes_shmem(void)
 
 bool backend_takes_files(void)
 {
-	return backend_is(MSHARE_BACKEND_PLAIN);
+	return backend_is(MSHARE_BACKEND_PLAIN) || backend_is(MSHARE_BACKEND_SHIM);
+}
+
+bool backend_has_huge_pages(void)
+{
+	return backend_is(MSHARE_BACKEND_THP) || backend_is(MSHARE_BACKEND_HUGETLB);
+}
+
+size_t backend_mapped(size_t len)
+{
+	bool whole = backend_is(MSHARE_BACKEND_HUGETLB) || backend_is(MSHARE_BACKEND_SHIM);
+
+	return mshare_align(len, whole ? MSHARE_ALIGN_PMD : MSHARE_ALIGN_BASE);
 }
 
 size_t backend_region_size(size_t size)
@@ -140,6 +153,8 @@ static bool child_succeeds(child_body *body)
  * failure, not a skip. In a child, so that the program starts without any cached answer. */
 static const char *kernel_refuses(void)
 {
+	if (backend_is(MSHARE_BACKEND_SHIM) && access("/dev/mshare", R_OK | W_OK) != 0)
+		return "the kernel module is not loaded";
 	if (backend_is(MSHARE_BACKEND_THP) && !child_succeeds(try_thp))
 		return "this kernel gives shared memory no transparent huge pages";
 	if (backend_is(MSHARE_BACKEND_HUGETLB) && !child_succeeds(try_hugetlb))

@@ -22,6 +22,12 @@ static inline bool backend_is(enum mshare_backend id)
 bool backend_takes_shmem(void);
 bool backend_takes_files(void);
 
+/* Whether pages are larger than the base page, once filled or populated. */
+bool backend_has_huge_pages(void);
+
+/* The length of a mapping for which `len` was asked. */
+size_t backend_mapped(size_t len);
+
 /* The size mshare_create() gives a region for which `size` was asked, by the rules of mshare.h. */
 size_t backend_region_size(size_t size);
 

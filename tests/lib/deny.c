@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 
 #include "check.h"
+#include "mshare/abi.h"
 
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25
@@ -71,6 +72,13 @@ void deny_thp(void)
 	check(prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) == 0);
 	deny_call_with(SYS_madvise, 2, UINT32_MAX, MADV_HUGEPAGE, EINVAL);
 	deny_call_with(SYS_madvise, 2, UINT32_MAX, MADV_COLLAPSE, EINVAL);
+}
+
+void deny_shim(void)
+{
+	const uint32_t type = _IOC_TYPEMASK << _IOC_TYPESHIFT;
+
+	deny_call_with(SYS_ioctl, 1, type, MSHARE_CTL_MAGIC << _IOC_TYPESHIFT, ENOTTY);
 }
 
 void deny_io_uring(void)

@@ -16,6 +16,7 @@ void deny_call_with(int number, unsigned int arg, uint32_t mask, uint32_t value,
 
 void deny_hugetlb(void); /* memory in reserved huge pages: as without CONFIG_HUGETLBFS */
 void deny_thp(void); /* transparent huge pages: as without CONFIG_TRANSPARENT_HUGEPAGE */
+void deny_shim(void); /* the kernel module, where it is loaded: a device that is not ours */
 void deny_io_uring(void); /* as container runtimes do */
 
 #endif

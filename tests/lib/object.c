@@ -44,6 +44,7 @@ void *region_attach_all(mshare_t r)
 	void *p = mshare_attach(r, NULL, 0, region_size(r), READ_WRITE, 0);
 
 	check(p != MAP_FAILED);
+	check_equal(region_stat(r, 0).backend, backend_id()); /* not what it fell back to */
 	return p;
 }
 

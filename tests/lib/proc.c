@@ -32,6 +32,8 @@ static void each_mapping(mapping_visitor *see, void *arg)
 		if (sscanf(line, "%llx-%llx %4s %llx %*x:%*x %llu", &start, &end, m.perms, &off,
 			   &ino) != 5)
 			continue;
+		/* A mapping of the kernel module is of its own inode, and names the file's. */
+		sscanf(line, "%*s %*s %*s %*s %*s anon_inode:[mshare] %*x:%*x %llu", &ino);
 		m.start = (uintptr_t)start;
 		m.end = (uintptr_t)end;
 		m.off = off;
@@ -118,9 +120,40 @@ size_t proc_descriptors(void)
 	return count_entries("/proc/self/fd") - 1;
 }
 
+static bool is_kernel_worker(const char *task)
+{
+	char path[64], name[32] = "";
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%.16s/comm", task);
+	file = fopen(path, "re");
+	if (file && !fgets(name, sizeof(name), file))
+		name[0] = '\0';
+	if (file)
+		fclose(file);
+	return strncmp(name, "iou-wrk-", 8) == 0;
+}
+
+static size_t count_tasks(bool workers)
+{
+	DIR *dir = opendir("/proc/self/task");
+	size_t count = 0;
+
+	check(dir);
+	for (struct dirent *e = readdir(dir); e; e = readdir(dir))
+		count += e->d_name[0] != '.' && is_kernel_worker(e->d_name) == workers;
+	closedir(dir);
+	return count;
+}
+
 size_t proc_threads(void)
 {
-	return count_entries("/proc/self/task");
+	return count_tasks(false);
+}
+
+size_t proc_kernel_workers(void)
+{
+	return count_tasks(true);
 }
 
 struct proc_footprint proc_footprint(void)

@@ -34,7 +34,10 @@ struct proc_footprint proc_footprint(void);
 void proc_check_footprint(const struct proc_footprint *before, const char *what);
 
 size_t proc_descriptors(void);
+
+/* Threads of the program; and those that the kernel adds for io_uring, which run none of its code. */
 size_t proc_threads(void);
+size_t proc_kernel_workers(void);
 
 /* A field of /proc/self/status, or of the entry of addr in /proc/self/smaps; bytes. */
 uint64_t proc_status_bytes(const char *field);

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 RUNNER = sys.argv[1]
@@ -64,6 +65,26 @@ def killed():
     runner.wait()
 
 
+PRIVATELY = ["unshare", "--mount", "--propagation", "private"]
+
+
+def can_mount_privately():
+    done = subprocess.run([*PRIVATELY, "true"], check=False, stderr=subprocess.DEVNULL)
+    return done.returncode == 0
+
+
+def no_other_hugetlbfs():
+    """COMMAND sees its own mount alone; that of the machine stays where it is."""
+    mounts = '"$(awk \'$3 == "hugetlbfs" { print $2 }\' /proc/mounts)"'
+    only_own = f'test {mounts} = "$MSHARE_TEST_HUGETLBFS"'
+    with tempfile.TemporaryDirectory() as other:
+        done = subprocess.run(
+            [*PRIVATELY, "sh", "-c",
+             'mount -t hugetlbfs none "$1" && "$2" "$3" sh -c "$4" && mountpoint "$1"',
+             "sh", other, RUNNER, str(PAGES), only_own], check=False, stdout=subprocess.DEVNULL)
+    assert done.returncode == 0
+
+
 def page_users_that_stay():
     """Their pages turn into surplus ones at the end of the first run, during the second as well."""
     first = start("sh", "-c", f"{sys.executable} {__file__} {RUNNER} --hold {PAGES} & read line")
@@ -81,12 +102,18 @@ def main():
     if not KILOBYTES or not os.access(POOL / "nr_hugepages", os.W_OK) or os.geteuid():
         print("skip: the pool cannot be changed (root may)")
         return 77
-    for case in (status_is_the_commands, pages_are_there, killed, page_users_that_stay):
+    cases = [status_is_the_commands, pages_are_there, killed, page_users_that_stay]
+    if can_mount_privately():
+        cases.append(no_other_hugetlbfs)
+    for case in cases:
         before = permanent()
         case()
         after = permanent()
         print(f"{case.__name__}: {before} pages before, {after} after")
         assert after == before
+    if no_other_hugetlbfs not in cases:
+        print("skip: no private mounts can be made here")
+        return 77
     return 0
 
 

@@ -1,20 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * madvise, mlock, mbind, userfaultfd on an attachment: each with its result, none with an effect on
- * others. What is for a region is done by its host.
+ * madvise(2), process_madvise(2) and userfaultfd(2) on an attachment: each with its result, none with
+ * an effect on others. What is for a region is done by its host.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/mempolicy.h>
 #include <linux/userfaultfd.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "scene.h"
 
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25
+#endif
+#ifndef MADV_DONTNEED_LOCKED
+#define MADV_DONTNEED_LOCKED 24
 #endif
 #define SIZE (8 * MIB)
 
@@ -47,11 +52,18 @@ static const struct {
 	int advice;
 	int result; /* of the whole attachment */
 } advices[] = {
-	{ MADV_NORMAL, 0 },	      { MADV_RANDOM, 0 },	  { MADV_SEQUENTIAL, 0 },
-	{ MADV_DONTNEED, 0 },	      { MADV_COLD, 0 },		  { MADV_PAGEOUT, 0 },
-	{ MADV_POPULATE_READ, 0 },    { MADV_POPULATE_WRITE, 0 }, { MADV_DONTDUMP, 0 },
-	{ MADV_DONTFORK, 0 },	      { MADV_DOFORK, 0 },	  { MADV_FREE, -EINVAL },
-	{ MADV_WIPEONFORK, -EINVAL }, { MADV_COLLAPSE, -EINVAL }, { MADV_REMOVE, -ENODEV },
+	{ MADV_NORMAL, 0 },	    { MADV_RANDOM, 0 },
+	{ MADV_SEQUENTIAL, 0 },	    { MADV_WILLNEED, 0 },
+	{ MADV_DONTNEED, 0 },	    { MADV_DONTNEED_LOCKED, 0 },
+	{ MADV_COLD, 0 },	    { MADV_PAGEOUT, 0 },
+	{ MADV_POPULATE_READ, 0 },  { MADV_POPULATE_WRITE, 0 },
+	{ MADV_DONTDUMP, 0 },	    { MADV_DODUMP, -EINVAL },
+	{ MADV_DONTFORK, 0 },	    { MADV_DOFORK, 0 },
+	{ MADV_KEEPONFORK, 0 },	    { MADV_WIPEONFORK, -EINVAL },
+	{ MADV_HUGEPAGE, 0 },	    { MADV_NOHUGEPAGE, 0 },
+	{ MADV_MERGEABLE, 0 },	    { MADV_UNMERGEABLE, 0 },
+	{ MADV_COLLAPSE, -EINVAL }, { MADV_FREE, -EINVAL },
+	{ MADV_REMOVE, -ENODEV },   { 12345, -EINVAL },
 };
 
 static int advise(char *at, size_t size, int advice)
@@ -88,20 +100,53 @@ static void advice_to_a_part(const struct scene *s, char *at)
 	}
 }
 
-/* Huge pages, merging: taken or not, they may only concern this process. */
-static void advice_about_pages(const struct scene *s, char *at)
+/* Huge pages are the host's to make, whatever is said here before. */
+static void collapse(const struct scene *s, char *at)
 {
-	static const int any[] = { MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_MERGEABLE,
-				   MADV_UNMERGEABLE };
-
 	(void)s;
-	for (size_t i = 0; i < sizeof(any) / sizeof(any[0]); i++) {
-		int got = advise(at, SIZE, any[i]);
-
-		check(got == 0 || got == -EINVAL);
+	for (int huge = 0; huge < 2; huge++) {
+		check_equal(advise(at, SIZE, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE), 0);
 		check_equal(advise(at, SIZE, MADV_COLLAPSE), -EINVAL);
+		check_equal(advise(at, SLOT, MADV_COLLAPSE), -EINVAL);
 		pages_check(at, SIZE, SCENE_SALT);
 	}
+}
+
+/* Linked is what Rss says; the host has what it had before. */
+static void populate(const struct scene *s, char *at)
+{
+	static const int advice[] = { MADV_POPULATE_READ, MADV_POPULATE_WRITE };
+
+	(void)s;
+	for (size_t i = 0; i < sizeof(advice) / sizeof(advice[0]); i++) {
+		long faults;
+
+		check_equal(advise(at, SIZE, MADV_DONTNEED), 0);
+		check_equal(proc_smaps_bytes(at, "Rss"), 0);
+		check_equal(advise(at, SIZE, advice[i]), 0);
+		check_equal(proc_smaps_bytes(at, "Rss"), SIZE);
+		faults = proc_minor_faults();
+		for (size_t off = 0; off < SIZE; off += PAGE)
+			(void)*(volatile char *)(at + off);
+		check_equal(proc_minor_faults(), faults);
+	}
+}
+
+/* Holes are filled for all. */
+static void populate_holes(const struct scene *s, char *at)
+{
+	char *plain = map_plain(s->fd, SIZE, READ_WRITE);
+	struct stat st;
+
+	check(fallocate(s->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, SIZE) == 0);
+	check(fstat(s->fd, &st) == 0);
+	check_equal(st.st_blocks, 0);
+	check_equal(advise(at, SIZE, MADV_POPULATE_WRITE), 0);
+	check(fstat(s->fd, &st) == 0);
+	check_equal(st.st_blocks * 512, SIZE);
+	bytes_check_zero(plain, SIZE);
+	pages_fill(at, SIZE, SCENE_SALT);
+	munmap(plain, SIZE);
 }
 
 static void look_for_attachment(void *arg)
@@ -118,28 +163,43 @@ static void not_inherited(const struct scene *s, char *at)
 	check_equal(view_query(s->fd, READ_WRITE).links, links);
 }
 
-static void lock(const struct scene *s, char *at)
+static void stay_attached(void *arg)
 {
-	(void)s;
-	check(mlock(at, SIZE) == 0);
-	check(mlock(at + SLOT, PAGE) == 0);
-	pages_check(at, SIZE, SCENE_SALT);
-	check(munlock(at, SIZE) == 0);
-	check(mlockall(MCL_CURRENT | MCL_FUTURE) == 0);
-	detach(attach(s->fd, SIZE, READ_WRITE), SIZE);
-	check(munlockall() == 0);
+	pages_check(arg, SIZE, SCENE_SALT);
+	raise(SIGSTOP);
+	pages_check(arg, SIZE, SCENE_SALT);
 }
 
-static void policy(const struct scene *s, char *at)
+static ssize_t advise_process(pid_t pid, char *at, int advice)
 {
-	unsigned long node = 1;
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	struct iovec all = { at, SIZE };
+	ssize_t ret;
+
+	check(fd >= 0);
+	ret = syscall(SYS_process_madvise, fd, &all, 1, advice, 0);
+	ret = ret < 0 ? -errno : ret;
+	close(fd);
+	return ret;
+}
+
+static void advice_by_another(const struct scene *s, char *at)
+{
+	static const int taken[] = { MADV_COLD, MADV_PAGEOUT, MADV_WILLNEED };
+	static const int refused[] = { MADV_COLLAPSE, MADV_DONTNEED, MADV_FREE };
+	pid_t pid = child_start(stay_attached, at);
+	int status;
 
 	(void)s;
-	for (int mode = MPOL_PREFERRED; mode <= MPOL_INTERLEAVE; mode++) {
-		check(syscall(SYS_mbind, at, SIZE, mode, &node, 64, MPOL_MF_MOVE_ALL) == -1);
-		check(errno == EINVAL);
-		check(syscall(SYS_mbind, at, SLOT, mode, &node, 64, 0) == -1 && errno == EINVAL);
+	check(waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status));
+	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
+		check_equal(advise_process(pid, at, taken[i]), SIZE);
+		check_equal(advise_process(getpid(), at, taken[i]), SIZE);
+		check_equal(advise_process(pid, at, refused[i]), -EINVAL);
+		pages_check(at, SIZE, SCENE_SALT);
 	}
+	check(kill(pid, SIGCONT) == 0);
+	child_wait(pid);
 }
 
 static int watch(int uffd, const char *at, uint64_t mode)
@@ -179,25 +239,15 @@ static void watched(const struct scene *s, char *at)
 
 #define WP_ASYNC (1 << 15) /* UFFD_FEATURE_WP_ASYNC, from Linux 6.7 on */
 
-/* Write tracking without a handler may be asked for memory of any kind. */
+/* Write tracking without a handler may be asked for most kinds of memory. */
 static void tracked(const struct scene *s, char *at)
 {
 	int uffd = watcher(WP_ASYNC);
-	struct uffdio_writeprotect protect = {
-		.range = { (uintptr_t)at, SIZE },
-		.mode = UFFDIO_WRITEPROTECT_MODE_WP,
-	};
 
 	(void)s;
 	if (uffd < 0)
 		return; /* not on this kernel */
-	if (watch(uffd, at, UFFDIO_REGISTER_MODE_WP) == 0) {
-		check(ioctl(uffd, UFFDIO_WRITEPROTECT, &protect) == 0 || errno == EINVAL);
-		alarm(60); /* the next access must come to an end */
-		pages_check(at, SIZE, SCENE_SALT);
-		pages_fill(at, SIZE, SCENE_SALT);
-		alarm(0);
-	}
+	check_equal(watch(uffd, at, UFFDIO_REGISTER_MODE_WP), -EINVAL);
 	close(uffd);
 }
 
@@ -209,23 +259,21 @@ static void tracked(const struct scene *s, char *at)
 	}
 CASE(each_advice)
 CASE(advice_to_a_part)
-CASE(advice_about_pages)
+CASE(collapse)
+CASE(populate)
+CASE(populate_holes)
+CASE(advice_by_another)
 CASE(not_inherited)
-CASE(lock)
-CASE(policy)
 CASE(watched)
 CASE(tracked)
 
 int main(void)
 {
 	const struct CMUnitTest cases[] = {
-		cmocka_unit_test(test_each_advice),
-		cmocka_unit_test(test_advice_to_a_part),
-		cmocka_unit_test(test_advice_about_pages),
-		cmocka_unit_test(test_not_inherited),
-		cmocka_unit_test(test_lock),
-		cmocka_unit_test(test_policy),
-		cmocka_unit_test(test_watched),
+		cmocka_unit_test(test_each_advice),    cmocka_unit_test(test_advice_to_a_part),
+		cmocka_unit_test(test_collapse),       cmocka_unit_test(test_populate),
+		cmocka_unit_test(test_populate_holes), cmocka_unit_test(test_advice_by_another),
+		cmocka_unit_test(test_not_inherited),  cmocka_unit_test(test_watched),
 		cmocka_unit_test(test_tracked),
 	};
 

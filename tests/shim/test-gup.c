@@ -139,24 +139,60 @@ static void ring_transfer(const struct scene *s, struct io_uring *ring, int fd, 
 	}
 }
 
-/*
- * The kernel pins registered buffers for long only in memory whose file system it knows to be fit
- * for it. Where it does not count an attachment as such it says so, and ordinary requests work.
- */
 static void io_uring(const struct scene *s)
 {
-	struct iovec all = { s->at, SIZE };
 	struct io_uring ring;
 	int fd = direct_file();
-	int err;
 
 	check_equal(io_uring_queue_init(4, &ring, 0), 0);
 	ring_transfer(s, &ring, fd, false);
 	pages_check(s->at, SIZE, SCENE_SALT);
-	err = io_uring_register_buffers(&ring, &all, 1);
-	print_message("registered buffers: %s\n", err ? strerrorname_np(-err) : "yes");
-	check(err == 0 || err == -EOPNOTSUPP || err == -EFAULT);
-	if (!err) {
+	io_uring_queue_exit(&ring);
+	close(fd);
+}
+
+static int ring_register(struct io_uring *ring, void *at)
+{
+	struct iovec all = { at, SIZE };
+
+	return io_uring_register_buffers(ring, &all, 1);
+}
+
+/* What this kernel says of a file that wants to know what is written to it. */
+static int rule_for_files(struct io_uring *ring)
+{
+	int fd = disk_file(SIZE);
+	void *plain = map_plain(fd, SIZE, READ_WRITE);
+	int err = ring_register(ring, plain);
+
+	munmap(plain, SIZE);
+	close(fd);
+	return err;
+}
+
+/*
+ * The kernel pins pages for long only if it knows that nobody has to be told of writes. Linux 6.1
+ * looks at the mapping, which is a file's, and wants no fault that takes the mmap_lock anew. Linux
+ * 6.12 looks at the pages where they are linked and writable, and these are of memory; else at the
+ * mapping.
+ */
+static void registered_buffers(const struct scene *s)
+{
+	struct io_uring ring;
+	int fd = direct_file(), rule, err;
+
+	check_equal(io_uring_queue_init(4, &ring, 0), 0);
+	rule = rule_for_files(&ring);
+	print_message("of a file: %s\n", strerrorname_np(-rule));
+	check(rule == -EOPNOTSUPP || rule == -EFAULT);
+	check(madvise(s->at, SIZE, MADV_DONTNEED) == 0);
+	err = ring_register(&ring, s->at);
+	check(err == rule || (rule == -EOPNOTSUPP && err == -ENOMEM));
+	pages_fill(s->at, SIZE, SCENE_SALT);
+	if (rule == -EOPNOTSUPP) {
+		check_equal(ring_register(&ring, s->at), -EOPNOTSUPP);
+	} else {
+		check_equal(ring_register(&ring, s->at), 0);
 		ring_transfer(s, &ring, fd, true);
 		pages_check(s->at, SIZE, SCENE_SALT);
 	}
@@ -235,6 +271,7 @@ CASE(through_a_pipe)
 CASE(spliced_then_punched)
 CASE(direct_io)
 CASE(io_uring)
+CASE(registered_buffers)
 CASE(other_process)
 CASE(through_proc_mem)
 CASE(by_ptrace)
@@ -242,9 +279,13 @@ CASE(by_ptrace)
 int main(void)
 {
 	const struct CMUnitTest cases[] = {
-		cmocka_unit_test(test_through_a_pipe), cmocka_unit_test(test_spliced_then_punched),
-		cmocka_unit_test(test_direct_io),      cmocka_unit_test(test_io_uring),
-		cmocka_unit_test(test_other_process),  cmocka_unit_test(test_through_proc_mem),
+		cmocka_unit_test(test_through_a_pipe),
+		cmocka_unit_test(test_spliced_then_punched),
+		cmocka_unit_test(test_direct_io),
+		cmocka_unit_test(test_io_uring),
+		cmocka_unit_test(test_registered_buffers),
+		cmocka_unit_test(test_other_process),
+		cmocka_unit_test(test_through_proc_mem),
 		cmocka_unit_test(test_by_ptrace),
 	};
 

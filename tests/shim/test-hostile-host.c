@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -24,6 +25,8 @@
 #define SIZE (8 * MIB)
 #define VICTIMS 3
 #define DEEDS 25
+#define VILLAINS 3 /* threads, in the last case */
+#define VILLAIN_DEEDS 60
 #define SECRET 0x5ec2e75ec2e75ec2u
 
 struct tally {
@@ -90,23 +93,53 @@ static void move_within(const struct mapping *own)
 	mremap(own->at, SLOT, SLOT, MREMAP_MAYMOVE | MREMAP_FIXED, own->at + 2 * SLOT);
 }
 
+/* Secrets are written before they are put in place: another thread may restore the file there. */
 static void put_private_memory_there(const struct mapping *own)
 {
-	char *at = mmap(own->at + SLOT, SLOT, READ_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
-			-1, 0);
+	char *at = mmap(NULL, SLOT, READ_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	check(at != MAP_FAILED);
 	fill_secret(at, SLOT);
+	check(mremap(at, SLOT, SLOT, MREMAP_MAYMOVE | MREMAP_FIXED, own->at + SLOT) != MAP_FAILED);
 }
 
 static void put_another_file_there(const struct mapping *own)
 {
-	int other = memory_file(SIZE);
-	char *at = mmap(own->at + PAGE, SLOT, READ_WRITE, MAP_SHARED | MAP_FIXED, other, 0);
+	size_t off = rand() % 2 ? SLOT : PAGE; /* whole slots, or the border of two within it */
+	int other = memory_file(off + SLOT);
+	char *at = mmap(NULL, SLOT, READ_WRITE, MAP_SHARED, other, (off_t)off);
 
 	check(at != MAP_FAILED);
 	fill_secret(at, SLOT);
+	check(munmap(at, SLOT) == 0);
+	check(mmap(own->at + off, SLOT, READ_WRITE, MAP_SHARED | MAP_FIXED, other, (off_t)off) !=
+	      MAP_FAILED);
 	close(other);
+}
+
+/* One of the pool, which main() has filled. */
+static void put_a_huge_page_there(const struct mapping *own)
+{
+	char *at = mmap(NULL, SLOT, READ_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
+
+	check(at != MAP_FAILED);
+	fill_secret(at, SLOT);
+	check(munmap(at, SLOT) == 0);
+	at = mmap(own->at + SLOT, SLOT, READ_WRITE,
+		  MAP_SHARED | MAP_ANONYMOUS | MAP_HUGETLB | MAP_FIXED, -1, 0);
+	check(at != MAP_FAILED);
+	fill_secret(at, SLOT);
+}
+
+/* The window of an old display: no memory, and no page behind it. */
+static void put_a_device_there(const struct mapping *own)
+{
+	int device = open("/dev/mem", O_RDWR | O_CLOEXEC);
+
+	check(device >= 0);
+	check(mmap(own->at + SLOT + PAGE, 8 * PAGE, READ_WRITE, MAP_SHARED | MAP_FIXED, device,
+		   0xa0000) != MAP_FAILED);
+	close(device);
 }
 
 static void put_other_pages_of_the_file_there(const struct mapping *own)
@@ -168,8 +201,10 @@ static void fork_and_write(const struct mapping *own)
 
 static void advise(const struct mapping *own)
 {
-	static const int advices[] = { MADV_DONTNEED, MADV_HUGEPAGE, MADV_COLLAPSE,  MADV_COLD,
-				       MADV_PAGEOUT,  MADV_REMOVE,   MADV_NOHUGEPAGE };
+	static const int advices[] = { MADV_DONTNEED,	MADV_HUGEPAGE,	MADV_COLLAPSE,
+				       MADV_COLD,	MADV_PAGEOUT,	MADV_REMOVE,
+				       MADV_FREE,	MADV_DONTFORK,	MADV_DOFORK,
+				       MADV_WIPEONFORK, MADV_NOHUGEPAGE };
 
 	for (size_t i = 0; i < sizeof(advices) / sizeof(advices[0]); i++)
 		madvise(own->at + (size_t)rand() % 4 * SLOT, SLOT, advices[i]);
@@ -218,16 +253,61 @@ static void do_on_and_on(const struct mapping *own)
 	atomic_store(&tally->stop, true);
 }
 
-static void suffer(host_body *what)
+/* What does not tell secrets by itself, so that one thread's may be undone by another's. */
+static host_body *const villainies[] = {
+	move_away,
+	move_within,
+	put_private_memory_there,
+	put_another_file_there,
+	put_other_pages_of_the_file_there,
+	protect,
+	unmap,
+	punch,
+	cut_off,
+	fork_and_write,
+	advise,
+	lock,
+	watch,
+	put_a_device_there,
+	restore,
+};
+
+static void *be_villain(void *own)
+{
+	for (int i = 0; i < VILLAIN_DEEDS; i++) {
+		villainies[(size_t)rand() % (sizeof(villainies) / sizeof(villainies[0]))](own);
+		if (rand() % 2)
+			restore(own);
+	}
+	return NULL;
+}
+
+/* All of it at once and without a pause. */
+static void rage(const struct mapping *own)
+{
+	struct mapping copy = *own;
+	pthread_t threads[VILLAINS];
+
+	srand((unsigned int)getpid());
+	usleep(20000);
+	for (int i = 0; i < VILLAINS; i++)
+		check(pthread_create(&threads[i], NULL, be_villain, &copy) == 0);
+	for (int i = 0; i < VILLAINS; i++)
+		check(pthread_join(threads[i], NULL) == 0);
+	restore(own);
+	usleep(20000);
+	atomic_store(&tally->stop, true);
+}
+
+static void suffer_from(host_body *body)
 {
 	struct scene s = { .fd = memory_file(SIZE), .size = SIZE };
 	char *plain = map_plain(s.fd, SIZE, READ_WRITE);
 	pid_t victims[VICTIMS];
 
-	deed = what;
 	tally = shared_memory(sizeof(*tally));
 	pages_fill(plain, SIZE, SCENE_SALT);
-	s.host = host_start_with(s.fd, SIZE, READ_WRITE, do_on_and_on);
+	s.host = host_start_with(s.fd, SIZE, READ_WRITE, body);
 	for (int i = 0; i < VICTIMS; i++)
 		victims[i] = child_start(be_victim, &s);
 	for (int i = 0; i < VICTIMS; i++)
@@ -239,6 +319,12 @@ static void suffer(host_body *what)
 	munmap(plain, SIZE);
 	munmap(tally, sizeof(*tally));
 	close(s.fd);
+}
+
+static void suffer(host_body *what)
+{
+	deed = what;
+	suffer_from(do_on_and_on);
 }
 
 #define CASE(name)                                                                                 \
@@ -261,9 +347,18 @@ CASE(fork_and_write)
 CASE(advise)
 CASE(lock)
 CASE(watch)
+CASE(put_a_huge_page_there)
+CASE(put_a_device_there)
+
+static void test_all_at_once(void **state)
+{
+	(void)state;
+	suffer_from(rage);
+}
 
 int main(void)
 {
+	int failed;
 	const struct CMUnitTest cases[] = {
 		cmocka_unit_test(test_move_away),
 		cmocka_unit_test(test_move_within),
@@ -279,7 +374,13 @@ int main(void)
 		cmocka_unit_test(test_advise),
 		cmocka_unit_test(test_lock),
 		cmocka_unit_test(test_watch),
+		cmocka_unit_test(test_put_a_huge_page_there),
+		cmocka_unit_test(test_put_a_device_there),
+		cmocka_unit_test(test_all_at_once),
 	};
 
-	return SHIM_MAIN(cases);
+	check(write_text("/proc/sys/vm/nr_hugepages", "2") == 0);
+	failed = SHIM_MAIN(cases);
+	check(write_text("/proc/sys/vm/nr_hugepages", "0") == 0);
+	return failed;
 }

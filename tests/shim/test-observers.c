@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What looks at an attached process: core dumps, smaps, pagemap; and clear_refs, which changes it. */
+/* What looks at an attached process: core dumps, its mappings and what they count, mincore(2). */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,14 +16,22 @@
 
 #define SIZE (8 * MIB)
 
+struct dump {
+	const struct scene *scene;
+	const char *filter; /* for /proc/self/coredump_filter */
+	bool linked;
+};
+
 static void be_dumped(void *arg)
 {
 	struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
-	const struct scene *s = arg;
+	const struct dump *dump = arg;
 
-	pages_check(s->at, SIZE, SCENE_SALT);
-	setrlimit(RLIMIT_CORE, &all);
-	write_text("/proc/self/coredump_filter", "0x7f");
+	pages_check(dump->scene->at, SIZE, SCENE_SALT);
+	check(dump->linked || madvise(dump->scene->at, SIZE, MADV_DONTNEED) == 0);
+	check(setrlimit(RLIMIT_CORE, &all) == 0);
+	check_equal(write_text("/proc/self/coredump_filter", dump->filter), 0);
+	check(signal(SIGABRT, SIG_DFL) != SIG_ERR);
 	abort();
 }
 
@@ -44,69 +53,147 @@ static bool contains_region(const char *path, const char *region)
 	return found;
 }
 
-static void test_core_dump(void **state)
+static bool dump_contains_region(struct dump *dump)
 {
-	struct scene s = scene_make(SIZE);
 	char path[64];
 	int status;
-	pid_t pid;
+	bool found;
+	pid_t pid = child_start(be_dumped, dump);
 
-	(void)state;
-	check_equal(write_text("/proc/sys/kernel/core_pattern", "/scratch/core.%p"), 0);
-	pid = child_start(be_dumped, &s);
 	check(waitpid(pid, &status, 0) == pid);
 	check(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT && WCOREDUMP(status));
 	snprintf(path, sizeof(path), "/scratch/core.%d", pid);
-	check(contains_region(path, s.at));
+	found = contains_region(path, dump->scene->at);
 	check(unlink(path) == 0);
+	return found;
+}
+
+/* A mapping of a file that has a name: bit 3 of the filter, which is not set by default. */
+static void test_core_dump(void **state)
+{
+	struct scene s = scene_make(SIZE);
+	struct dump with = { &s, "0x3b", true }, unlinked = { &s, "0x3b", false };
+	struct dump by_default = { &s, "0x33", true };
+
+	(void)state;
+	check_equal(write_text("/proc/sys/kernel/core_pattern", "/scratch/core.%p"), 0);
+	check(dump_contains_region(&with));
+	check(dump_contains_region(&unlinked));
+	check(!dump_contains_region(&by_default));
 	check_equal(write_text("/proc/sys/kernel/core_pattern", "core"), 0);
 	scene_end(&s);
 }
 
-static void test_smaps(void **state)
+/* The line of a file that begins with this address. */
+static const char *line_of(const char *path, const char *at)
+{
+	static char line[512];
+	FILE *file = fopen(path, "re");
+	char address[32];
+	bool found = false;
+
+	check(file);
+	snprintf(address, sizeof(address), "%lx", (unsigned long)at);
+	while (!found && fgets(line, sizeof(line), file))
+		found = strncmp(line, address, strlen(address)) == 0;
+	fclose(file);
+	check(found);
+	return line;
+}
+
+static void check_maps_line(int fd, const char *at, const char *permissions)
+{
+	const char *line = line_of("/proc/self/maps", at);
+	char name[128];
+	struct stat st;
+
+	check(fstat(fd, &st) == 0);
+	snprintf(name, sizeof(name), " anon_inode:[mshare] %02x:%02x %lu\n", major(st.st_dev),
+		 minor(st.st_dev), (unsigned long)st.st_ino);
+	check(strstr(line, permissions) && strstr(line, name));
+}
+
+static void test_maps(void **state)
 {
 	struct scene s = scene_make(SIZE);
+	struct host reader = host_start(s.fd, SIZE, READ_ONLY);
+	char *at = attach(s.fd, SIZE, READ_ONLY);
 
 	(void)state;
-	check_equal(proc_smaps_bytes(s.at, "Size"), SIZE);
-	check(proc_smaps_bytes(s.at, "Rss") <= SIZE);
-	check(madvise(s.at, SIZE, MADV_DONTNEED) == 0);
-	check_equal(proc_smaps_bytes(s.at, "Rss"), 0);
+	check_maps_line(s.fd, s.at, " rw-s ");
+	check_maps_line(s.fd, at, " r--s ");
+	detach(at, SIZE);
+	host_leaves(&reader);
 	scene_end(&s);
 }
 
-static uint64_t pagemap_entry(int fd, const void *at)
-{
-	uint64_t entry;
-
-	check(pread(fd, &entry, sizeof(entry), (off_t)((uintptr_t)at / PAGE * sizeof(entry))) ==
-	      sizeof(entry));
-	return entry;
-}
-
-#define PFN(entry) ((entry) & ((1ull << 55) - 1))
-#define PRESENT(entry) ((entry) >> 63)
-
-/* The same pages as those of the file. */
-static void test_pagemap(void **state)
+/* Resident is what is linked, and counted as this process's own; the process's own sum has none. */
+static void test_smaps(void **state)
 {
 	struct scene s = scene_make(SIZE);
-	char *plain = map_plain(s.fd, SIZE, READ_WRITE);
-	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	uint64_t resident;
 
 	(void)state;
-	check(fd >= 0);
-	pages_check(plain, SIZE, SCENE_SALT);
-	for (size_t off = 0; off < SIZE; off += 11 * PAGE) {
-		uint64_t here = pagemap_entry(fd, s.at + off), there;
+	check_equal(proc_smaps_bytes(s.at, "Size"), SIZE);
+	pages_check(s.at, SIZE, SCENE_SALT);
+	check_equal(proc_smaps_bytes(s.at, "Rss"), SIZE);
+	check_equal(proc_smaps_bytes(s.at, "Pss"), SIZE);
+	check(counter("/proc/self/smaps_rollup", "Rss") >= SIZE / KIB);
+	resident = proc_status_bytes("RssShmem");
+	check(resident < SIZE);
+	check(madvise(s.at, SIZE, MADV_DONTNEED) == 0);
+	check_equal(proc_smaps_bytes(s.at, "Rss"), 0);
+	check_equal(proc_status_bytes("RssShmem"), resident);
+	scene_end(&s);
+}
 
-		there = pagemap_entry(fd, plain + off);
-		check(PRESENT(here) && PRESENT(there));
-		check(PFN(here) != 0);
-		check_equal(PFN(here), PFN(there));
-	}
-	close(fd);
-	munmap(plain, SIZE);
+/* Pages on all nodes together. */
+static size_t pages_on_nodes(const char *line)
+{
+	size_t sum = 0, pages;
+	int node;
+
+	for (line = strstr(line, " N"); line; line = strstr(line + 1, " N"))
+		if (sscanf(line, " N%d=%zu", &node, &pages) == 2)
+			sum += pages;
+	return sum;
+}
+
+static void test_numa_maps(void **state)
+{
+	struct scene s = scene_make(SIZE);
+
+	(void)state;
+	pages_check(s.at, SIZE, SCENE_SALT);
+	check_equal(pages_on_nodes(line_of("/proc/self/numa_maps", s.at)), SIZE / PAGE);
+	check(madvise(s.at, SIZE, MADV_DONTNEED) == 0);
+	check_equal(pages_on_nodes(line_of("/proc/self/numa_maps", s.at)), 0);
+	scene_end(&s);
+}
+
+static size_t incore_pages(void *at)
+{
+	static unsigned char present[SIZE / PAGE];
+	size_t count = 0;
+
+	check(mincore(at, SIZE, present) == 0);
+	for (size_t i = 0; i < SIZE / PAGE; i++)
+		count += present[i] & 1;
+	return count;
+}
+
+/* What is linked; that the file has more in memory is not to be seen here. */
+static void test_mincore(void **state)
+{
+	struct scene s = scene_make(SIZE);
+
+	(void)state;
+	pages_check(s.at, SIZE, SCENE_SALT);
+	check_equal(incore_pages(s.at), SIZE / PAGE);
+	check(madvise(s.at, SIZE, MADV_DONTNEED) == 0);
+	check_equal(incore_pages(s.at), 0);
+	(void)*(volatile char *)s.at;
+	check_equal(incore_pages(s.at), SIZE / PAGE);
 	scene_end(&s);
 }
 
@@ -118,30 +205,6 @@ static void keep_verifying(void *arg)
 		pages_check(s->at, SIZE, SCENE_SALT);
 		pages_fill(s->at, SIZE, SCENE_SALT);
 	}
-}
-
-/* 1 to 3 referenced bits, 4 soft-dirty bits, 5 the peak of memory. */
-static void test_clear_refs(void **state)
-{
-	struct scene s = scene_make(SIZE);
-	pid_t pid = child_start(keep_verifying, &s);
-	char path[64], what[] = "1";
-	int status;
-
-	(void)state;
-	for (int i = 0; i < 50; i++) {
-		what[0] = (char)('1' + i % 5);
-		check_equal(write_text("/proc/self/clear_refs", what), 0);
-		pages_check(s.at, SIZE, SCENE_SALT);
-		snprintf(path, sizeof(path), "/proc/%d/clear_refs", pid);
-		check_equal(write_text(path, what), 0);
-		snprintf(path, sizeof(path), "/proc/%d/clear_refs", s.host.pid);
-		check_equal(write_text(path, what), 0);
-		pages_fill(s.at, SIZE, SCENE_SALT);
-	}
-	check(waitpid(pid, &status, WNOHANG) == 0);
-	child_kill(pid);
-	scene_end(&s);
 }
 
 static void read_all(const char *path)
@@ -189,11 +252,9 @@ static void test_walks_under_invalidation(void **state)
 int main(void)
 {
 	const struct CMUnitTest cases[] = {
-		cmocka_unit_test(test_core_dump),
-		cmocka_unit_test(test_smaps),
-		cmocka_unit_test(test_pagemap),
-		cmocka_unit_test(test_clear_refs),
-		cmocka_unit_test(test_walks_under_invalidation),
+		cmocka_unit_test(test_core_dump), cmocka_unit_test(test_maps),
+		cmocka_unit_test(test_smaps),	  cmocka_unit_test(test_numa_maps),
+		cmocka_unit_test(test_mincore),	  cmocka_unit_test(test_walks_under_invalidation),
 	};
 
 	return SHIM_MAIN(cases);

@@ -3,10 +3,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <liburing.h>
+#include <linux/futex.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -103,11 +105,34 @@ static void io_uring_refuses(void *arg)
 {
 	struct io_uring ring;
 	struct iovec to = { (void *)target, SIZE };
+	struct io_uring_sqe *sqe;
+	struct io_uring_cqe *cqe;
+	int fd = disk_file(PAGE);
 
 	(void)arg;
 	check_equal(io_uring_queue_init(4, &ring, 0), 0);
 	check(io_uring_register_buffers(&ring, &to, 1) < 0);
+	sqe = io_uring_get_sqe(&ring);
+	io_uring_prep_read(sqe, fd, (void *)target, PAGE, 0);
+	check_equal(io_uring_submit_and_wait(&ring, 1), 1);
+	check_equal(io_uring_wait_cqe(&ring, &cqe), 0);
+	check_equal(cqe->res, -EFAULT);
 	io_uring_queue_exit(&ring);
+	close(fd);
+}
+
+/* What the kernel stores by itself, a word at a time. */
+static void atomics_refused(void *arg)
+{
+	uint32_t here = 0;
+
+	(void)arg;
+	check_equal(syscall(SYS_futex, &here, FUTEX_WAKE_OP, 0, 0, target,
+			    FUTEX_OP(FUTEX_OP_SET, 1, FUTEX_OP_CMP_EQ, 0)),
+		    -1);
+	check_equal(errno, EFAULT);
+	check(syscall(SYS_futex, target, FUTEX_LOCK_PI, 0, NULL) == -1 && errno == EFAULT);
+	check(syscall(SYS_get_robust_list, 0, target, target) == -1 && errno == EFAULT);
 }
 
 static void mapping_refuses(void *arg)
@@ -209,6 +234,7 @@ CASE(stores_fault)
 CASE(stores_fault_after_reading)
 CASE(kernel_refuses_to_write)
 CASE(io_uring_refuses)
+CASE(atomics_refused)
 CASE(mapping_refuses)
 CASE(debugger_refused)
 CASE(descriptor_decides)
@@ -231,26 +257,24 @@ static void test_sealed(void **state)
 	close(s.fd);
 }
 
-/* Who may only read hosts as well. */
-static void test_host_that_may_only_read(void **state)
+/* To the OOM reaper such a mapping is a private one. */
+static void test_who_may_only_read_does_not_host(void **state)
 {
 	struct scene s = scene_make(SIZE);
-	struct host host;
+	struct mapping own = { .size = SIZE };
+	int device = device_open();
 	char path[64];
-	int fd;
 
 	(void)state;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", s.fd);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	check(fd >= 0);
-	host = host_start(fd, SIZE, READ_ONLY);
-	target = attach(fd, SIZE, READ_ONLY);
-	pages_check(target, SIZE, SCENE_SALT);
-	check_equal(view_query(fd, READ_ONLY).tables, SIZE / SLOT);
-	check_equal(signal_of(store, NULL), SIGSEGV);
-	detach((void *)target, SIZE);
-	host_leaves(&host);
-	close(fd);
+	own.fd = open(path, O_RDONLY | O_CLOEXEC);
+	check(own.fd >= 0);
+	own.at = map_plain(own.fd, SIZE, READ_ONLY);
+	check_equal(view_create(device, own.fd, &own, READ_ONLY), -EACCES);
+	check_equal(view_create(device, s.fd, &own, READ_ONLY), -EINVAL);
+	detach(own.at, SIZE);
+	close(own.fd);
+	close(device);
 	scene_end(&s);
 }
 
@@ -262,11 +286,12 @@ int main(void)
 		cmocka_unit_test(test_stores_fault_after_reading),
 		cmocka_unit_test(test_kernel_refuses_to_write),
 		cmocka_unit_test(test_io_uring_refuses),
+		cmocka_unit_test(test_atomics_refused),
 		cmocka_unit_test(test_mapping_refuses),
 		cmocka_unit_test(test_debugger_refused),
 		cmocka_unit_test(test_descriptor_decides),
 		cmocka_unit_test(test_sealed),
-		cmocka_unit_test(test_host_that_may_only_read),
+		cmocka_unit_test(test_who_may_only_read_does_not_host),
 	};
 
 	return SHIM_MAIN(cases);

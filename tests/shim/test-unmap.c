@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Every way in which a process can change its own attachment: refused, or harmless to others. */
 #include <errno.h>
+#include <linux/mman.h>
 #include <unistd.h>
 
 #include "scene.h"
@@ -141,7 +142,9 @@ static enum left remap(char *at)
 	check(errno == EINVAL || errno == EFAULT);
 	check(mremap(at, SIZE, SLOT, 0) == MAP_FAILED && errno == EINVAL);
 	check(mremap(at, SLOT, SLOT, MREMAP_MAYMOVE | MREMAP_FIXED, room) == MAP_FAILED);
-	check(mremap(at, 0, SIZE, MREMAP_MAYMOVE) == MAP_FAILED);
+	check(mremap(at, 0, SIZE, MREMAP_MAYMOVE) == MAP_FAILED && errno == EFAULT);
+	check(mremap(at, SIZE, SIZE, MREMAP_MAYMOVE | MREMAP_DONTUNMAP) == MAP_FAILED);
+	check_equal(errno, EINVAL);
 	return INTACT;
 }
 
@@ -156,10 +159,13 @@ static enum left protect(char *at)
 	return INTACT;
 }
 
-/* It would map other pages of the file there. */
+/* As mmap(2) over it: of a part it is refused, of the whole it attaches anew. */
 static enum left remap_file_pages_of_it(char *at)
 {
 	check(remap_file_pages(at, SLOT, 0, SLOT / PAGE, 0) == -1);
+	check(errno == EINVAL || errno == ENOMEM);
+	pages_check(at, SIZE, SCENE_SALT);
+	check(remap_file_pages(at, SIZE, 0, 0, 0) == 0);
 	return INTACT;
 }
 

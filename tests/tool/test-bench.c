@@ -3,17 +3,19 @@
  * bench tables on small input, checked by counting: the number of page tables that base pages need
  * follows from the size. Times are only checked to be there.
  */
-#include <dirent.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "mshare.h"
+#include "members.h"
 #include "tool.h"
 
 #define SIZE ((uint64_t)64 << 20)
@@ -75,6 +77,14 @@ static void check_common(struct json_object *o, uint64_t procs)
 	assert_true(double_of(o, "second_scan_ms") > 0);
 }
 
+static uint64_t cpus(void)
+{
+	cpu_set_t set;
+
+	assert_int_equal(sched_getaffinity(0, sizeof(set), &set), 0);
+	return (uint64_t)CPU_COUNT(&set);
+}
+
 static void every_backend_is_in_the_array(void **state)
 {
 	static const char *const names[] = { "mmap", "plain", "thp", "hugetlb", "shim" };
@@ -86,6 +96,7 @@ static void every_backend_is_in_the_array(void **state)
 		struct json_object *o = json_object_array_get_idx(list, i);
 
 		assert_string_equal(string_of(o, "backend"), names[i]);
+		assert_int_equal(number_of(o, "parallel"), cpus() < 3 ? cpus() : 3);
 		if (!json_object_object_get_ex(o, "unavailable", NULL))
 			check_common(o, 3);
 		else
@@ -113,8 +124,12 @@ static void huge_pages_cost_a_tenth_at_most(void **state)
 	struct json_object *thp;
 
 	(void)state;
-	if (caps.backend[MSHARE_BACKEND_THP].error || shmem_is_always_huge() || !countable)
-		skip();
+	if (caps.backend[MSHARE_BACKEND_THP].error)
+		skip_because("this kernel gives shared memory no transparent huge pages");
+	if (shmem_is_always_huge())
+		skip_because("shared memory is huge unasked: nothing to compare with");
+	if (!countable)
+		skip_because("the page tables of a sanitizer cannot be told apart");
 	list = tool_json(0, "bench tables --json --procs 2 --backend thp --size " SIZE_TEXT);
 	thp = element(list, "backend", "thp");
 	assert_non_null(thp);
@@ -142,6 +157,44 @@ static void populate_maps_every_page(void **state)
 	json_object_put(list);
 }
 
+static void check_parallel(const char *options, uint64_t procs, uint64_t parallel)
+{
+	struct json_object *list = tool_json(
+		0, "bench tables --json --backend plain --size " SIZE_TEXT " %s", options);
+	struct json_object *plain = element(list, "backend", "plain");
+
+	assert_int_equal(number_of(plain, "parallel"), parallel);
+	check_common(plain, procs);
+	check_base_tables(plain);
+	json_object_put(list);
+}
+
+/* More at a time than there are processors, and a last group that is smaller, measure as well. */
+static void parallel_is_what_was_asked_for(void **state)
+{
+	(void)state;
+	check_parallel("--procs 3 --parallel 1", 3, 1);
+	check_parallel("--procs 5 --parallel 4", 5, 4);
+	check_parallel("--procs 2 --parallel 9", 2, 2);
+}
+
+/* Each member of a group holds a pipe of the bench, which a group at a time does not need. */
+static void groups_run_one_after_another(void **state)
+{
+	struct rlimit before;
+	struct rlimit few = { 24, 24 };
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few.rlim_max = before.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	assert_int_equal(
+		tool("bench tables --procs 40 --parallel 4 --backend plain --size 4M")->status, 0);
+	check_complaint(tool("bench tables --procs 40 --parallel 40 --backend plain --size 4M"), 1,
+			"no descriptor is left");
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
 static void unavailable_has_the_reason(void **state)
 {
 	struct json_object *list;
@@ -149,7 +202,7 @@ static void unavailable_has_the_reason(void **state)
 
 	(void)state;
 	if (!caps.backend[MSHARE_BACKEND_SHIM].error)
-		skip();
+		skip_because("the kernel module is loaded: no backend is unavailable for sure");
 	list = tool_json(0, "bench tables --json --procs 2 --backend shim --size 4M");
 	shim = element(list, "backend", "shim");
 	assert_true(strlen(string_of(shim, "unavailable")) > 0);
@@ -168,6 +221,8 @@ static void bad_values(void **state)
 	check_complaint(tool("bench tables --size 9223372036854775807"), 2, "more than a file");
 	check_complaint(tool("bench tables --procs 0"), 2, "--procs \"0\"");
 	check_complaint(tool("bench tables --procs 100001"), 2, "100000");
+	check_complaint(tool("bench tables --parallel 0"), 2, "--parallel \"0\"");
+	check_complaint(tool("bench tables --parallel -1"), 2, "--parallel \"-1\"");
 	check_complaint(tool("bench tables --backend thp,frob"), 2, "\"frob\"");
 	check_complaint(tool("bench tables --backend thp,"), 2, "\"\"");
 	check_complaint(tool("bench tables --size 8000000T"), 1, "are available");
@@ -184,7 +239,8 @@ static void text_has_no_escape_codes_in_a_pipe(void **state)
 	check_no_escape(run->out);
 	assert_string_equal(run->err, ""); /* no bar either */
 	check_contains(run->out, "mmap");
-	check_contains(run->out, "2 processes x 8 MiB");
+	check_contains(run->out, cpus() > 1 ? "2 processes x 8 MiB, 2 at a time"
+					    : "2 processes x 8 MiB, 1 at a time");
 }
 
 static void terminal_gets_a_bar(void **state)
@@ -222,44 +278,46 @@ static void plot_is_an_svg(void **state)
 	unlink(path);
 }
 
-/* Processes, other than zombies, in a process group. */
-static int members(pid_t group)
-{
-	DIR *proc = opendir("/proc");
-	const struct dirent *entry;
-	int count = 0;
-
-	assert_non_null(proc);
-	while ((entry = readdir(proc))) {
-		char path[300];
-		char status;
-		int found;
-		FILE *f;
-
-		snprintf(path, sizeof(path), "/proc/%s/stat", entry->d_name);
-		f = entry->d_name[0] >= '1' && entry->d_name[0] <= '9' ? fopen(path, "re") : NULL;
-		if (!f)
-			continue;
-		if (fscanf(f, "%*d (%*[^)]) %c %*d %d", &status, &found) == 2)
-			count += found == group && status != 'Z';
-		fclose(f);
-	}
-	closedir(proc);
-	return count;
-}
-
 /* The bench is killed while processes wait for the last one; none of them outlives it. */
 static void killed_bench_leaves_nobody(void **state)
 {
 	pid_t pid = tool_start("bench tables --procs 200 --size 64M --json");
+	cpu_set_t unused;
 
 	(void)state;
-	while (members(pid) < 5)
+	while (members(pid, &unused) < 5)
 		usleep(1000);
-	assert_int_equal(kill(pid, SIGKILL), 0);
-	assert_int_equal(waitpid(pid, NULL, 0), pid);
-	while (members(pid))
+	kill_bench(pid);
+}
+
+/* And, in groups that are still being started, none that waits for the others. */
+static void killed_bench_leaves_nobody_at_the_start(void **state)
+{
+	pid_t pid = tool_start("bench tables --procs 100 --parallel 100 --size 4M --json");
+	cpu_set_t unused;
+
+	(void)state;
+	while (members(pid, &unused) < 20)
 		usleep(1000);
+	kill_bench(pid);
+}
+
+/* Those that measure at the same time do it on processors of their own: every one is used. */
+static void each_member_has_a_processor(void **state)
+{
+	cpu_set_t all;
+	cpu_set_t confined;
+	pid_t pid;
+
+	(void)state;
+	if (cpus() < 2)
+		skip();
+	assert_int_equal(sched_getaffinity(0, sizeof(all), &all), 0);
+	pid = tool_start("bench tables --procs 2000 --size 64M --json");
+	do
+		assert_true(members(pid, &confined) > 0);
+	while (!CPU_EQUAL(&all, &confined));
+	kill_bench(pid);
 }
 
 int main(int argc, char **argv)
@@ -269,12 +327,16 @@ int main(int argc, char **argv)
 		cmocka_unit_test(base_pages_cost_the_tables_they_must),
 		cmocka_unit_test(huge_pages_cost_a_tenth_at_most),
 		cmocka_unit_test(populate_maps_every_page),
+		cmocka_unit_test(parallel_is_what_was_asked_for),
+		cmocka_unit_test(groups_run_one_after_another),
 		cmocka_unit_test(unavailable_has_the_reason),
 		cmocka_unit_test(bad_values),
 		cmocka_unit_test(text_has_no_escape_codes_in_a_pipe),
 		cmocka_unit_test(terminal_gets_a_bar),
 		cmocka_unit_test(plot_is_an_svg),
 		cmocka_unit_test(killed_bench_leaves_nobody),
+		cmocka_unit_test(killed_bench_leaves_nobody_at_the_start),
+		cmocka_unit_test(each_member_has_a_processor),
 	};
 
 	tool_main(argc, argv);

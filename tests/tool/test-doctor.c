@@ -85,9 +85,9 @@ static void impossible_regions_have_a_reason(void **state)
 	struct json_object *t;
 
 	(void)state;
-	setenv("MSHARE_BACKEND", "shim", 1);
 	if (!caps.backend[MSHARE_BACKEND_SHIM].error)
-		skip();
+		skip_because("the kernel module is loaded: no backend is unavailable for sure");
+	setenv("MSHARE_BACKEND", "shim", 1);
 	o = tool_json(caps.backend[MSHARE_BACKEND_THP].error ? 1 : 0, "doctor --json");
 	unsetenv("MSHARE_BACKEND");
 	t = element(member(o, "auto"), "region", "anonymous");

@@ -208,6 +208,13 @@ struct json_object *tool_json(int status, const char *format, ...)
 	return o;
 }
 
+void skip_because(const char *reason)
+{
+	fprintf(stderr, "skip: %s\n", reason);
+	skip();
+	abort();
+}
+
 void check_contains(const char *text, const char *part)
 {
 	if (!strstr(text, part))

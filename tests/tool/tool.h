@@ -46,6 +46,9 @@ void check_complaint(const struct tool_run *run, int status, const char *part);
 void check_contains(const char *text, const char *part);
 void check_no_escape(const char *text);
 
+/* Skips the case; whoever sums up the tests finds the reason. */
+void skip_because(const char *reason) __attribute__((noreturn));
+
 /* Members that must be there. */
 struct json_object *member(struct json_object *o, const char *key);
 uint64_t number_of(struct json_object *o, const char *key);

@@ -12,14 +12,15 @@ static const int create_errors[] = { EINVAL, E2BIG, EOVERFLOW, ENAMETOOLONG, EEX
 static const int open_errors[] = { EINVAL,     E2BIG,  ENAMETOOLONG, ENOENT, EACCES,
 				   EOPNOTSUPP, EMFILE, ENFILE,	     ENOMEM, 0 };
 static const int from_fd_errors[] = { EBADF,	  EACCES, ENODEV, EINVAL, E2BIG,
-				      EOPNOTSUPP, EMFILE, ENOMEM, 0 };
+				      EOPNOTSUPP, EMFILE, ENFILE, ENOMEM, 0 };
 static const int attach_errors[] = { EBADF,  EINVAL,	 ENXIO,	 EACCES,     EPERM,
 				     EEXIST, EADDRINUSE, ENOMEM, EOPNOTSUPP, 0 };
 static const int detach_errors[] = { EBADF, EINVAL, ENOMEM, 0 };
 static const int flush_errors[] = { EBADF,	EINVAL, ENXIO,	ENOMEM, EACCES, EPERM,
 				    EOPNOTSUPP, EIO,	ENOSPC, EDQUOT, 0 };
 static const int stat_errors[] = { EBADF, EINVAL, E2BIG, ENOMEM, 0 };
-static const int unlink_errors[] = { EINVAL, ENOMEM, ENAMETOOLONG, ENOENT, EACCES, EPERM, 0 };
+static const int unlink_errors[] = { EINVAL, ENOMEM, ENAMETOOLONG, ENOENT, EACCES,
+				     EPERM,  EMFILE, ENFILE,	   0 };
 static const int probe_errors[] = { EINVAL, E2BIG, EMFILE, ENFILE, ENOMEM, 0 };
 
 #define SIZE ((size_t)8 << 20)
@@ -313,6 +314,8 @@ static const struct scenario scenarios[] = {
 	{ "stat, hugetlb", HUGETLB, have_attachment, stat_everything, NULL, NULL, stat_errors,
 	  false, 5 },
 	{ "unlink", PLAIN, have_name, unlink_name, NULL, unlink_once_more, unlink_errors, true, 1 },
+	{ "unlink, hugetlb", HUGETLB, have_name, unlink_name, NULL, unlink_once_more, unlink_errors,
+	  true, 4 },
 	{ "probe", EVERYTHING, NULL, probe, NULL, NULL, probe_errors, false, 20 },
 	{ "probe, nothing there", {}, NULL, probe, NULL, NULL, probe_errors, false, 10 },
 };

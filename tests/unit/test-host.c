@@ -88,6 +88,7 @@ static void present_host_is_enough(void **state)
 static void absent_host_is_started(void **state)
 {
 	(void)state;
+	clearenv(); /* people set variables of this library and of its tests */
 	setenv("LD_PRELOAD_TEST_OF_OURS", "1", 1);
 	setenv("MSHARE_TEST_OF_OURS", "1", 1);
 	mock_env("MSHARE_HOST", "/opt/helper");

@@ -92,12 +92,15 @@ static void expect_pagemap(size_t pages, size_t first, size_t count)
 	mock_expect(0, "close(9)");
 }
 
+static const struct inspect_range one_pmd = { (void *)AT, PMD, 0, false };
+
 static void assert_tables(size_t len, uint64_t hugetlb, uint64_t tables, uint64_t huge)
 {
 	uint64_t table_bytes = 1000;
 	uint64_t huge_bytes = 2000;
+	const struct inspect_range range = { (void *)AT, len, hugetlb, false };
 
-	assert_int_equal(inspect_tables((void *)AT, len, hugetlb, &table_bytes, &huge_bytes), 0);
+	assert_int_equal(inspect_tables(&range, &table_bytes, &huge_bytes), 0);
 	assert_int_equal(table_bytes - 1000, tables);
 	assert_int_equal(huge_bytes - 2000, huge);
 	mock_verify();
@@ -163,6 +166,20 @@ static void hugetlb_pages(void **state)
 	assert_tables(2 * PMD, PMD, 0, 0);
 }
 
+/* Of a process attached to a host's tables: its own is what points to them. */
+static void tables_of_another_process(void **state)
+{
+	const struct inspect_range range = { (void *)AT, 2 * PMD, 0, true };
+	uint64_t tables = 0;
+	uint64_t huge = 0;
+
+	(void)state;
+	expect_pagemap(1024, 0, 1024);
+	assert_int_equal(inspect_tables(&range, &tables, &huge), 0);
+	assert_int_equal(tables, BASE);
+	assert_int_equal(huge, 0);
+}
+
 static void proc_is_missing(void **state)
 {
 	uint64_t tables = 0;
@@ -170,10 +187,10 @@ static void proc_is_missing(void **state)
 
 	(void)state;
 	mock_expect(-ENOENT, "open(/proc/self/pagemap, *)");
-	assert_int_equal(inspect_tables((void *)AT, PMD, 0, &tables, &huge), -ENOENT);
+	assert_int_equal(inspect_tables(&one_pmd, &tables, &huge), -ENOENT);
 	proc.smaps = NULL;
 	expect_pagemap(512, 0, 1);
-	assert_int_equal(inspect_tables((void *)AT, PMD, 0, &tables, &huge), -ENOENT);
+	assert_int_equal(inspect_tables(&one_pmd, &tables, &huge), -ENOENT);
 	assert_int_equal(tables + huge, 0);
 }
 
@@ -188,7 +205,7 @@ static void pagemap_fails(void **state)
 		mock_expect(9, "open(/proc/self/pagemap, *)");
 		mock_expect(results[i], "pread(9, *)");
 		mock_expect(0, "close(9)");
-		assert_int_equal(inspect_tables((void *)AT, PMD, 0, &tables, &huge),
+		assert_int_equal(inspect_tables(&one_pmd, &tables, &huge),
 				 results[i] ? results[i] : -EIO);
 		mock_verify();
 	}
@@ -232,6 +249,25 @@ static void attachers_are_processes(void **state)
 	assert_int_equal(inspect_attachers(makedev(0, 0x1a), 7), 0);
 }
 
+#define LINKED(dev, inode)                                                                         \
+	"7f00-7f01 rw-s 00000000 00:0d 1034   anon_inode:[mshare] " dev " " inode "\n"
+
+/* The kernel module's mappings name the file they stand for. */
+static void attachers_by_the_module(void **state)
+{
+	static const char *const entries[] = { "22", "33", "44", "55", NULL };
+
+	(void)state;
+	proc.entries = entries;
+	mock_file("/proc/22/maps", LINKED("00:1a", "77"));
+	mock_file("/proc/33/maps", LINKED("00:1a", "7") LINKED("00:1b", "77"));
+	mock_file("/proc/44/maps", LINE("00:1a", "77"));
+	mock_file("/proc/55/maps", LINE("00:1a", "77"));
+	mock_file("/proc/55/comm", "mshare-host\n");
+	assert_int_equal(inspect_attachers(makedev(0, 0x1a), 77), 2);
+	assert_int_equal(inspect_attachers(makedev(0, 0x0d), 1034), 0);
+}
+
 static void attachers_without_proc(void **state)
 {
 	(void)state;
@@ -244,11 +280,18 @@ static void attachers_without_proc(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(nothing_touched),	       TEST(base_pages),
-		TEST(transparent_huge_pages),  TEST(merged_with_a_neighbour),
-		TEST(others_are_not_counted),  TEST(hugetlb_pages),
-		TEST(proc_is_missing),	       TEST(pagemap_fails),
-		TEST(pagemap_answers_in_part), TEST(attachers_are_processes),
+		TEST(nothing_touched),
+		TEST(base_pages),
+		TEST(transparent_huge_pages),
+		TEST(merged_with_a_neighbour),
+		TEST(others_are_not_counted),
+		TEST(hugetlb_pages),
+		TEST(tables_of_another_process),
+		TEST(proc_is_missing),
+		TEST(pagemap_fails),
+		TEST(pagemap_answers_in_part),
+		TEST(attachers_are_processes),
+		TEST(attachers_by_the_module),
 		TEST(attachers_without_proc),
 	};
 

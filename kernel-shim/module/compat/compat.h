@@ -21,6 +21,15 @@ static inline void vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
 }
 #endif
 
+/* A lock for each page table: an option since 6.12, before a macro of mm_types_task.h. */
+#if defined(CONFIG_SPLIT_PTE_PTLOCKS) && defined(CONFIG_SPLIT_PMD_PTLOCKS)
+#define MSHIM_SPLIT_PTLOCKS
+#elif defined(USE_SPLIT_PTE_PTLOCKS) && defined(USE_SPLIT_PMD_PTLOCKS)
+#if USE_SPLIT_PTE_PTLOCKS && USE_SPLIT_PMD_PTLOCKS
+#define MSHIM_SPLIT_PTLOCKS
+#endif
+#endif
+
 /* vm_operations_struct.get_policy has a third parameter since 6.7. */
 #ifdef MSHIM_HAVE_POLICY_ILX
 #define MSHIM_GET_POLICY_ILX , pgoff_t *ilx

@@ -104,7 +104,7 @@ def _build(kernel, *directory):
     done = subprocess.run([paths.HERE / "module", kernel.name, *directory], check=False,
                           stdout=subprocess.DEVNULL)
     if done.returncode:
-        raise paths.Unavailable(f"a module does not build for {kernel.name}")
+        raise paths.Broken(f"a module does not build for {kernel.name}")
 
 
 def build_modules(kernel):

@@ -14,7 +14,7 @@ OLDEST_GOOD_QEMU = 10  # 7.2 corrupts Linux 6.12 under TCG
 PROBE_SECONDS = 20
 PORTS = ("out", "err", "log", "verdict")
 # A guest under TCG on a busy machine is slow, which is no reason to complain.
-PATIENCE = "rcupdate.rcu_cpu_stall_timeout=120 watchdog_thresh=60 sysctl.kernel.watchdog_thresh=60"
+PATIENCE = "no_timer_check rcupdate.rcu_cpu_stall_timeout=120 watchdog_thresh=60 sysctl.kernel.watchdog_thresh=60"
 CMDLINE = ("console=ttyS0 loglevel=5 log_buf_len=4M printk.devkmsg=on panic=-1 panic_on_warn=1 "
            f"oops=panic {PATIENCE} rdinit=/init")
 TCG = ["-accel", "tcg,thread=multi", "-cpu", "max"]

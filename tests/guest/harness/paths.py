@@ -26,6 +26,10 @@ class Unavailable(Exception):
     """This machine cannot run the guest, or not yet: the sentence says what is missing."""
 
 
+class Broken(Exception):
+    """The project does not build: nothing to be skipped over."""
+
+
 def tool(name, package):
     path = shutil.which(name)
     if not path:

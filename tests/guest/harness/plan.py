@@ -40,6 +40,22 @@ def _program(rest):
             "suite": [], "workdir": None, "timeout": 120}
 
 
+def _for_backend(rest, tests):
+    """Tests that are run natively for each backend, for one that only guests have."""
+    backend, kind, what = (rest.split() + 3 * [""])[:3]
+    found = {}
+    for name, test in tests.items():
+        of_kind = what in map(_plain, test["suite"]) if kind == "suite" else \
+            kind == "test" and name == f"{what}-plain"
+        if of_kind and name.endswith("-plain"):
+            variant = name.removesuffix("plain") + backend
+            found[variant] = test | {"name": variant,
+                                     "env": test["env"] | {"MSHARE_BACKEND": backend}}
+    if not found:
+        raise Mistake(f"backend {rest}")
+    return found
+
+
 def _select(path):
     tests = {test["name"]: test for test in project.tests() if "libmshare:abi" not in test["suite"]}
     suites = {_plain(suite) for test in tests.values() for suite in test["suite"]}
@@ -48,6 +64,10 @@ def _select(path):
         if kind == "suite" and rest in suites:
             chosen |= {name: test for name, test in tests.items()
                        if rest in map(_plain, test["suite"])}
+        elif kind == "backend":
+            variants = _for_backend(rest, tests)
+            tests |= variants
+            chosen |= variants
         elif kind == "test" and rest in tests:
             chosen[rest] = tests[rest]
         elif kind == "program":

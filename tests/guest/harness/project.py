@@ -28,7 +28,7 @@ def bring_up_to_date():
         done = subprocess.run(["ninja", "-C", paths.BUILD], check=False, capture_output=True,
                               text=True)
         if done.returncode:
-            raise paths.Unavailable(f"{paths.BUILD} does not build:\n{done.stdout}")
+            raise paths.Broken(f"{paths.BUILD} does not build:\n{done.stdout}")
 
 
 def tests():

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Random operations with random input, from processes that host, attach, map and go, for some
+ * seconds: `test-shim-abi-fuzz [SECONDS [SEED]]`. An attached process that takes no part sees its
+ * data unharmed.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "scene.h"
+
+#define SIZE (4 * SLOT)
+#define CALLS 400
+#define FILES 8
+
+static unsigned int seconds = 5;
+static unsigned int seed;
+static struct tally {
+	_Atomic uint64_t done, worked[6], mapped;
+} * tally;
+
+/* What the random choices are made from. */
+static struct pool {
+	int device;
+	int files[FILES];
+	char *ranges[4]; /* of SIZE bytes: a mapping of a file, attached, free, private */
+} pool;
+
+static unsigned int choose(unsigned int n)
+{
+	return (unsigned int)rand_r(&seed) % n;
+}
+
+static uint64_t any_bits(void)
+{
+	return (uint64_t)rand_r(&seed) << 42 ^ (uint64_t)rand_r(&seed) << 21 ^
+	       (uint64_t)rand_r(&seed);
+}
+
+/* Mostly the usual, or next to it. */
+static uint64_t any_size(uint64_t usual)
+{
+	static const int64_t off[] = { 0, 0, 0, 0, 1, -1, PAGE, -(int64_t)PAGE };
+
+	if (choose(3))
+		return usual;
+	return choose(10) ? choose(6) * SLOT + (uint64_t)off[choose(8)] : any_bits();
+}
+
+static uint64_t any_address(const char *usual)
+{
+	if (choose(3))
+		return (uintptr_t)usual;
+	return choose(10) ? (uintptr_t)pool.ranges[choose(4)] + any_size(0) : any_bits();
+}
+
+static int any_file(int usual)
+{
+	if (choose(3))
+		return usual;
+	return choose(10) ? pool.files[choose(FILES)] : (int)any_bits();
+}
+
+static uint32_t any_prot(void)
+{
+	return choose(4) ? 3 : choose(4) ? 1 : (uint32_t)any_bits();
+}
+
+/* Each field as it should be, and now and then not. */
+static size_t any_argument(unsigned int nr, void *room)
+{
+	const struct mshare_ctl_query query = {
+		.size = sizeof(query),
+		.fd = any_file(pool.files[0]),
+		.prot = any_prot(),
+	};
+	const struct mshare_ctl_create create = {
+		.size = sizeof(create),
+		.fd = any_file(pool.files[2]),
+		.prot = any_prot(),
+		.addr = any_address(pool.ranges[0]),
+		.len = any_size(SIZE),
+	};
+	const struct mshare_ctl_attach attach = {
+		.size = sizeof(attach),
+		.fd = any_file(pool.files[0]),
+		.prot = any_prot(),
+	};
+	const struct mshare_ctl_detach detach = {
+		.size = sizeof(detach),
+		.addr = any_address(pool.ranges[1]),
+		.len = any_size(SIZE),
+	};
+	const struct mshare_ctl_flush flush = {
+		.size = sizeof(flush),
+		.fd = any_file(pool.files[0]),
+		.prot = any_prot(),
+		.off = any_size(0),
+		.len = any_size(SIZE),
+	};
+	const struct mshare_ctl_wait wait = { .size = sizeof(wait), .linger_ms = choose(3) };
+	const struct {
+		const void *from;
+		size_t size;
+	} all[] = {
+		{ &query, sizeof(query) },   { &create, sizeof(create) },
+		{ &attach, sizeof(attach) }, { &detach, sizeof(detach) },
+		{ &flush, sizeof(flush) },   { &wait, sizeof(wait) },
+	};
+
+	memcpy(room, all[nr].from, all[nr].size);
+	if (choose(8) == 0)
+		((uint8_t *)room)[choose((unsigned int)all[nr].size)] ^= (uint8_t)(1u << choose(8));
+	return all[nr].size;
+}
+
+static unsigned long command_of(unsigned int nr)
+{
+	static const unsigned long commands[] = { MSHARE_CTL_QUERY,  MSHARE_CTL_CREATE,
+						  MSHARE_CTL_ATTACH, MSHARE_CTL_DETACH,
+						  MSHARE_CTL_FLUSH,  MSHARE_CTL_WAIT };
+
+	return choose(50) ? commands[nr] : commands[nr] ^ 1ul << choose(32);
+}
+
+static void touch(const char *at, size_t size)
+{
+	for (size_t off = 0; off < size; off += SLOT / 2)
+		*(const volatile char *)(at + off);
+}
+
+/* Over whatever is there, also over what was attached before; what works is touched. */
+static void map_view(int view)
+{
+	char *at = pool.ranges[choose(2) ? 1 : 2];
+	int prot = choose(4) ? READ_WRITE : READ_ONLY;
+	size_t size = (size_t)any_size(SIZE);
+	off_t off = (off_t)any_size(0);
+
+	if (size > SIZE || mmap(at, size, prot, MAP_SHARED | MAP_FIXED, view, off) == MAP_FAILED)
+		return;
+	atomic_fetch_add(&tally->mapped, 1);
+	touch(at, size);
+}
+
+static void one_call(void)
+{
+	unsigned int nr = choose(30) ? choose(5) : 5; /* WAIT takes long */
+	char room[128] __attribute__((aligned(8))) = { 0 };
+	char *end = pool.ranges[3] + SIZE;
+	char *argument = room;
+	int ret;
+
+	if (choose(16) == 0) { /* at the end of what can be read */
+		argument = end - any_argument(nr, room);
+		memcpy(argument, room, (size_t)(end - argument));
+	} else {
+		any_argument(nr, room);
+	}
+	ret = ioctl(pool.device, command_of(nr), argument);
+	atomic_fetch_add(&tally->done, 1);
+	if (ret < 0)
+		return;
+	atomic_fetch_add(&tally->worked[nr], 1);
+	if (nr == 2 && ret > 2) {
+		map_view(ret);
+		close(ret);
+	}
+}
+
+static void on_alarm(int number)
+{
+	(void)number; /* only ends a WAIT */
+}
+
+static void fill_pool(const struct scene *s)
+{
+	char path[64];
+
+	pool.device = device_open();
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", s->fd);
+	pool.files[0] = s->fd;
+	pool.files[1] = open(path, O_RDONLY | O_CLOEXEC);
+	pool.files[2] = memory_file(SIZE);
+	pool.files[3] = memory_file(SIZE);
+	pool.files[4] = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	pool.files[5] = pool.device;
+	pool.files[6] = memfd_create("huge", MFD_HUGETLB | MFD_CLOEXEC);
+	pool.files[7] = disk_file(SIZE);
+	pool.ranges[0] = map_plain(pool.files[2], SIZE, READ_WRITE);
+	pool.ranges[1] = s->at; /* the inherited attachment */
+	pool.ranges[2] = reserve(SIZE);
+	pool.ranges[3] = reserve(2 * SIZE);
+	check(mmap(pool.ranges[3], SIZE, READ_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+		   0) != MAP_FAILED);
+}
+
+/* One process's life. A SIGBUS, for instance of a host that is gone, is part of it. */
+static void batch(void *arg)
+{
+	const struct itimerval often = { { 0, 20000 }, { 0, 20000 } };
+	struct sigaction action = { .sa_handler = on_alarm };
+
+	fill_pool(arg);
+	if (choose(2))
+		detach(pool.ranges[1], SIZE); /* may host then */
+	check(sigaction(SIGALRM, &action, NULL) == 0);
+	check(setitimer(ITIMER_REAL, &often, NULL) == 0);
+	for (int i = 0; i < CALLS; i++)
+		one_call();
+}
+
+static void test_fuzz(void **state)
+{
+	struct scene s = scene_make(SIZE);
+	time_t end = time(NULL) + (time_t)seconds;
+	uint64_t batches = 0;
+
+	(void)state;
+	print_message("seed %u\n", seed);
+	tally = shared_memory(sizeof(*tally));
+	for (; time(NULL) < end; batches++) {
+		int number = signal_of(batch, &s);
+
+		check(number == 0 || number == SIGBUS);
+		choose(2); /* the next batch is another one */
+		pages_check(s.at, SIZE, SCENE_SALT);
+	}
+	print_message(
+		"%llu processes, %llu calls, %llu mappings; worked:", (unsigned long long)batches,
+		(unsigned long long)tally->done, (unsigned long long)tally->mapped);
+	for (int i = 0; i < 6; i++) {
+		print_message(" %llu", (unsigned long long)tally->worked[i]);
+		check(tally->worked[i] > 0);
+	}
+	print_message("\n");
+	check(tally->mapped > 0);
+	check(COMES_TRUE(view_query(s.fd, READ_WRITE).links == 1));
+	scene_end(&s);
+	munmap(tally, sizeof(*tally));
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest cases[] = { cmocka_unit_test(test_fuzz) };
+
+	setenv("MSHARE_TEST_DIR", "/scratch", 0);
+	seed = (unsigned int)time(NULL);
+	if (argc > 1)
+		seconds = (unsigned int)strtoul(argv[1], NULL, 10);
+	if (argc > 2)
+		seed = (unsigned int)strtoul(argv[2], NULL, 10);
+	return SHIM_MAIN(cases);
+}
