@@ -126,9 +126,10 @@ static enum outcome try_link(struct mshim_link *link, const struct vm_fault *vmf
 		outcome = BLANK;
 	} else if (!mmu_interval_read_retry(&link->notifier, seq) &&
 		   !invalidating(view, addr & PMD_MASK)) {
+		/* Looked at first: what another fault of the host maps after that is no misfit. */
+		outcome = mshim_mapped(view->mm, addr, write) ? DONE : MISSING;
 		if (!test_bit(nr, link->filled))
 			link_around(link, vmf, host);
-		outcome = mshim_mapped(view->mm, addr, write) ? DONE : MISSING;
 		if (outcome == DONE && !test_bit(nr, link->filled))
 			outcome = UNFIT;
 	}
