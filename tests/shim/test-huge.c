@@ -17,8 +17,16 @@
 #define ROUNDS 5
 #define THP "/sys/kernel/mm/transparent_hugepage/"
 
-static void check_huge(const struct mapping *own)
+/*
+ * When an outsider collapses, Linux 6.1 leaves the tables of others alone: the host then maps the
+ * huge pages by small entries until it asks for itself.
+ */
+static void become_huge(const struct mapping *own)
 {
+	for (size_t off = 0; off < own->size; off += SLOT) {
+		(void)*(volatile char *)(own->at + off);
+		check(madvise(own->at + off, SLOT, MADV_COLLAPSE) == 0);
+	}
 	check_equal(proc_smaps_bytes(own->at, "ShmemPmdMapped"), own->size);
 }
 
@@ -79,8 +87,8 @@ static void test_paged_out(void **state)
 	swap_begin();
 	for (uint64_t i = 0; i < ROUNDS; i++) {
 		check_equal(collapse_all(&s), SIZE / SLOT);
+		servant_do(&host, become_huge);
 		pages_check(s.at, SIZE, SCENE_SALT);
-		servant_do(&host, check_huge);
 		pages_fill(s.at, SIZE, i);
 		servant_do(&host, page_out_all);
 		pages_check(s.at, SIZE, i);
@@ -113,8 +121,8 @@ static void test_hole(void **state)
 	(void)state;
 	for (int i = 0; i < ROUNDS; i++) {
 		check_equal(collapse_all(&s), SIZE / SLOT);
+		servant_do(&host, become_huge);
 		pages_check(s.at, SIZE, SCENE_SALT);
-		servant_do(&host, check_huge);
 		check_equal(view_query(s.fd, READ_WRITE).tables, 0);
 		check_equal(view_query(s.fd, READ_WRITE).entries, SIZE / SLOT);
 		punch_all(&s);
