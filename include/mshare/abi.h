@@ -71,7 +71,8 @@ struct mshare_ctl_query {
  *   EINVAL  not such a mapping, off the grid, hugetlb or device memory, or userfaultfd watches it
  *   EEXIST  the file has a host with this protection and the same user already
  *   EBUSY   the caller is attached to a region itself
- *   EUSERS  the user hosts as many views as the module parameter views_per_user allows
+ *   EUSERS  the user hosts as many views as the module parameter views_per_user allows, or as large
+ *           ones as gib_per_user does
  *   EACCES  as for QUERY, or fd is not open for writing
  *   EBADF, EPERM, ETXTBSY, EOPNOTSUPP as for QUERY; EINTR; ENOMEM
  */

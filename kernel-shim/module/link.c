@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Links: attached mappings, from mmap() or fork to the end of their VMA. */
+#include <linux/delay.h>
 #include <linux/fs.h>
+#include <linux/mempolicy.h>
 #include <linux/module.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -170,7 +172,15 @@ static int mshim_mprotect(struct vm_area_struct *vma, unsigned long start, unsig
 }
 
 #ifdef CONFIG_NUMA
-/* No policy of our own: pages are placed by the host's, and NUMA balancing leaves the VMA alone. */
+/*
+ * Pages are placed by the host's policy. This one has no MPOL_F_MOF, so that NUMA balancing leaves
+ * the VMA alone, which it would not for want of a policy: then it goes by the task's.
+ */
+static struct mempolicy host_decides = {
+	.refcnt = ATOMIC_INIT(1),
+	.mode = MPOL_LOCAL,
+};
+
 static int mshim_set_policy(struct vm_area_struct *vma, struct mempolicy *policy)
 {
 	return -EINVAL;
@@ -179,9 +189,18 @@ static int mshim_set_policy(struct vm_area_struct *vma, struct mempolicy *policy
 static struct mempolicy *mshim_get_policy(struct vm_area_struct *vma,
 					  unsigned long addr MSHIM_GET_POLICY_ILX)
 {
-	return NULL;
+	return &host_decides;
 }
 #endif
+
+/* get_mempolicy(2) keeps a reference for a while after the VMA may be gone. */
+void mshim_links_exit(void)
+{
+#ifdef CONFIG_NUMA
+	while (atomic_read(&host_decides.refcnt) > 1)
+		msleep(1);
+#endif
+}
 
 static const struct vm_operations_struct mshim_vm_ops = {
 	.open = mshim_open,

@@ -340,6 +340,7 @@ static void __exit mshim_exit(void)
 	mshim_stats_exit();
 	misc_deregister(&device);
 	destroy_workqueue(mshim_workqueue);
+	mshim_links_exit();
 	mshim_walkers_exit();
 }
 

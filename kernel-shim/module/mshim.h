@@ -174,6 +174,7 @@ bool mshim_is_attached(struct mm_struct *mm);
 int mshim_link_insert_notifier(struct mshim_link *link);
 struct mshim_link *mshim_link_of(const struct vm_area_struct *vma);
 int mshim_detach(unsigned long addr, unsigned long len);
+void mshim_links_exit(void);
 
 static inline unsigned long mshim_link_addr(const struct mshim_link *link, unsigned long nr)
 {

@@ -16,6 +16,10 @@ static unsigned int views_per_user = 4096;
 module_param(views_per_user, uint, 0644);
 MODULE_PARM_DESC(views_per_user, "views one user may host (root: unlimited)");
 
+static unsigned int gib_per_user = 16384;
+module_param(gib_per_user, uint, 0644);
+MODULE_PARM_DESC(gib_per_user, "size of all views of one user, GiB (root: unlimited)");
+
 DEFINE_MUTEX(mshim_views_mutex);		/* which views there are, and of whom */
 static DEFINE_HASHTABLE(views_by_inode, 8);	/* mshim_views_mutex */
 static DEFINE_HASHTABLE(views_by_mm, 8);	/* mshim_views_mutex */
@@ -95,18 +99,26 @@ struct mshim_view *mshim_view_find(struct file *file, u32 prot)
 	return view;
 }
 
-static bool too_many(kuid_t uid)
+/*
+ * Views cost memory by their size, touched or not. Also those count that nobody finds any more:
+ * links keep them. view_free() has yet to take away those without a reference.
+ */
+static bool too_many(const struct mshim_view *another)
 {
+	unsigned long slots = another->nr_slots;
 	struct mshim_view *view;
 	unsigned int count = 0;
 	int bucket;
 
-	if (uid_eq(uid, GLOBAL_ROOT_UID))
+	if (uid_eq(another->uid, GLOBAL_ROOT_UID))
 		return false;
-	/* Also those that nobody finds any more: links keep their notifiers. */
-	hash_for_each(views_by_mm, bucket, view, by_mm)
-		count += uid_eq(view->uid, uid);
-	return count >= views_per_user;
+	hash_for_each(views_by_mm, bucket, view, by_mm) {
+		if (uid_eq(view->uid, another->uid) && kref_read(&view->ref)) {
+			slots += view->nr_slots;
+			count++;
+		}
+	}
+	return count >= views_per_user || slots > (u64)gib_per_user << (30 - PMD_SHIFT);
 }
 
 /*
@@ -196,7 +208,7 @@ static int publish(struct mshim_control *control, struct mshim_view *view)
 	mutex_lock(&mshim_views_mutex);
 	if (lookup(inode, view->writable, view->uid)) {
 		err = -EEXIST;
-	} else if (too_many(view->uid)) {
+	} else if (too_many(view)) {
 		err = -EUSERS;
 	} else {
 		hash_add(views_by_inode, &view->by_inode, (unsigned long)inode);

@@ -18,7 +18,7 @@
 #define OTHER 1001
 #define PARAMETERS "/sys/module/mshare/parameters/"
 
-static char views_before[32], links_before[32];
+static char views_before[32], size_before[32], links_before[32];
 
 static void read_parameter(const char *name, char *text, size_t size)
 {
@@ -43,6 +43,7 @@ static int remember(void **state)
 {
 	(void)state;
 	read_parameter("views_per_user", views_before, sizeof(views_before));
+	read_parameter("gib_per_user", size_before, sizeof(size_before));
 	read_parameter("links_per_view", links_before, sizeof(links_before));
 	return 0;
 }
@@ -51,6 +52,7 @@ static int restore(void **state)
 {
 	(void)state;
 	set_parameter("views_per_user", views_before);
+	set_parameter("gib_per_user", size_before);
 	set_parameter("links_per_view", links_before);
 	return 0;
 }
@@ -104,6 +106,36 @@ static void test_views_of_a_user(void **state)
 		child_run(host_three, &users[0]);
 		child_run(host_three, &users[1]);
 	}
+	child_run(host_many, NULL);
+}
+
+static int host_gib(size_t gib)
+{
+	int fd = memory_file(gib * GIB);
+	struct mapping own = { map_plain(fd, gib * GIB, READ_WRITE), gib * GIB, fd };
+
+	return view_create(device_open(), fd, &own, READ_WRITE);
+}
+
+static void host_large(void *arg)
+{
+	become(*(uid_t *)arg);
+	check_equal(host_gib(4), -EUSERS);
+	check_equal(host_gib(2), 0);
+	check_equal(host_gib(2), -EUSERS);
+	check_equal(host_gib(1), 0);
+	check_equal(host_another(), -EUSERS);
+}
+
+/* Sparse files cost nothing, views of them do. */
+static void test_size_of_views(void **state)
+{
+	uid_t user = USER;
+
+	(void)state;
+	set_parameter("gib_per_user", "3");
+	child_run(host_large, &user);
+	child_run(host_large, &user);
 	child_run(host_many, NULL);
 }
 
@@ -271,9 +303,9 @@ static void test_limits_are_roots(void **state)
 int main(void)
 {
 	const struct CMUnitTest cases[] = {
-		CASE(test_views_of_a_user),  CASE(test_views_count_over_processes),
-		CASE(test_links_of_a_view),  CASE(test_fork_beyond),
-		CASE(test_limits_are_roots),
+		CASE(test_views_of_a_user), CASE(test_views_count_over_processes),
+		CASE(test_size_of_views),   CASE(test_links_of_a_view),
+		CASE(test_fork_beyond),     CASE(test_limits_are_roots),
 	};
 
 	return SHIM_MAIN(cases);

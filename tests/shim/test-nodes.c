@@ -1,230 +1,299 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pages of the host move to another node, on request and by the kernel's own decision, while they
- * are in use. One who is attached moves nothing, and harms nothing by trying.
+ * Nodes of memory: policies, and pages that are moved from node to node while processes are attached.
+ * Where a machine has one node only, each is a move to where the page is.
  */
 #include <errno.h>
 #include <linux/mempolicy.h>
+#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-#include "verify.h"
+#include "scene.h"
 
-#define SIZE (16 * MIB)
+#define SIZE (4 * MIB)
 #define PAGES (SIZE / PAGE)
-#define ROUNDS 4
-#define KNOBS "/sys/kernel/debug/sched/numa_balancing/"
-#define GROUP "/sys/fs/cgroup/shim-nodes"
 
-/* On which node each page of that process is; where target is given, after moving it there. */
-static void node_of_each(pid_t pid, char *at, const int *target, int *nodes)
+static int last_node;
+
+/* "0" or "0-3" */
+static void find_last_node(void)
 {
-	void **pages = calloc(PAGES, sizeof(*pages));
+	FILE *file = fopen("/sys/devices/system/node/has_memory", "re");
+	int first, n;
 
-	check(pages);
+	check(file);
+	n = fscanf(file, "%d-%d", &first, &last_node);
+	fclose(file);
+	check(n >= 1 && first == 0);
+	if (n == 1)
+		last_node = 0;
+	print_message("nodes: %d\n", last_node + 1);
+}
+
+static unsigned long mask(int node)
+{
+	return 1ul << node;
+}
+
+static int bind(char *at, size_t size, int mode, unsigned long nodes, unsigned int flags)
+{
+	return syscall(SYS_mbind, at, size, mode, &nodes, 64, flags) ? -errno : 0;
+}
+
+/* What move_pages(2) answers, for each page of [at, at + SIZE): nodes it goes to, or NULL to ask. */
+static const int *move(pid_t pid, char *at, const int *to, int flags)
+{
+	static int status[PAGES];
+	static void *pages[PAGES];
+
 	for (size_t i = 0; i < PAGES; i++)
 		pages[i] = at + i * PAGE;
-	check(syscall(SYS_move_pages, pid, PAGES, pages, target, nodes, MPOL_MF_MOVE) >= 0);
-	free(pages);
+	memset(status, 0x7f, sizeof(status));
+	check_equal(syscall(SYS_move_pages, pid, PAGES, pages, to, status, flags), 0);
+	return status;
 }
 
-static size_t on_node(const struct scene *s, const struct servant *host, int node)
+static void move_all_to(pid_t pid, char *at, int node, int flags)
 {
-	int *nodes = calloc(PAGES, sizeof(*nodes));
-	size_t count = 0;
+	int to[PAGES];
 
-	check(nodes);
-	node_of_each(s->host.pid, host->at, NULL, nodes);
 	for (size_t i = 0; i < PAGES; i++)
-		count += nodes[i] == node;
-	free(nodes);
-	return count;
+		to[i] = node;
+	move(pid, at, to, flags);
 }
 
-static void look_at_all(const struct mapping *own)
+static size_t count(const int *status, int value)
 {
-	pages_check(own->at, own->size, SCENE_SALT);
+	size_t n = 0;
+
+	for (size_t i = 0; i < PAGES; i++)
+		n += status[i] == value;
+	return n;
 }
 
-static void move_pages_of_the_host(const struct scene *s, const struct servant *host)
+static size_t pages_on(char *at, int node)
 {
-	int *target = calloc(PAGES, sizeof(*target)), *nodes = calloc(PAGES, sizeof(*nodes));
-
-	check(target && nodes);
-	for (int round = 0; round < ROUNDS; round++) {
-		servant_do(host, look_at_all);
-		for (size_t i = 0; i < PAGES; i++)
-			target[i] = round % 2 ? 0 : (int)i % 2;
-		node_of_each(s->host.pid, host->at, target, nodes);
-		pages_check(s->at, SIZE, SCENE_SALT);
-		if (round % 2)
-			check(on_node(s, host, 0) >= PAGES * 9 / 10);
-		else
-			check(on_node(s, host, 1) >= PAGES * 4 / 10);
-	}
-	free(target);
-	free(nodes);
+	pages_check(at, SIZE, SCENE_SALT);
+	return count(move(0, at, NULL, 0), node);
 }
 
-static void test_pages_of_the_host(void **state)
+/* A policy of its own is nothing an attachment can have. */
+static void test_mbind(void **state)
 {
+	static const unsigned int flags[] = { 0, MPOL_MF_STRICT, MPOL_MF_MOVE, MPOL_MF_MOVE_ALL };
+	struct scene s = scene_make(SIZE);
+	int mode;
+
 	(void)state;
-	under_verification(memory_file(SIZE), SIZE, move_pages_of_the_host);
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+		for (mode = MPOL_PREFERRED; mode <= MPOL_INTERLEAVE; mode++) {
+			check_equal(bind(s.at, SIZE, mode, mask(0), flags[i]), -EINVAL);
+			check_equal(bind(s.at, SLOT, mode, mask(0), flags[i]), -EINVAL);
+		}
+		pages_check(s.at, SIZE, SCENE_SALT);
+	}
+	check_equal(syscall(SYS_get_mempolicy, &mode, NULL, 0, s.at, MPOL_F_ADDR), 0);
+	check_equal(mode, MPOL_LOCAL);
+	check_equal(syscall(SYS_get_mempolicy, &mode, NULL, 0, s.at, MPOL_F_ADDR | MPOL_F_NODE), 0);
+	check(mode >= 0 && mode <= last_node);
+	scene_end(&s);
 }
 
-static void migrate(pid_t pid, int from, int to)
+static void place_by_own_policy(void *arg)
 {
-	unsigned long old = 1ul << from, new = 1ul << to;
+	const struct scene *s = arg;
+	unsigned long nodes = mask(last_node);
 
-	check(syscall(SYS_migrate_pages, pid, 8 * sizeof(old), &old, &new) >= 0);
+	check_equal(syscall(SYS_set_mempolicy, MPOL_BIND, &nodes, 64), 0);
+	pages_fill(s->at, SIZE, SCENE_SALT);
 }
 
-static void migrate_the_host(const struct scene *s, const struct servant *host)
+/* Who touches a page first places it by its own policy, as with mmap(2). */
+static void test_set_mempolicy(void **state)
 {
-	servant_do(host, look_at_all);
-	for (int round = 0; round < ROUNDS; round++) {
-		migrate(s->host.pid, round % 2, 1 - round % 2);
+	struct scene s = { .fd = memory_file(SIZE), .size = SIZE };
+
+	(void)state;
+	s.host = host_start(s.fd, SIZE, READ_WRITE);
+	s.at = attach(s.fd, SIZE, READ_WRITE);
+	child_run(place_by_own_policy, &s);
+	check_equal(pages_on(s.at, last_node), PAGES);
+	scene_end(&s);
+}
+
+static volatile int *bound;
+
+static void bind_all(const struct mapping *own)
+{
+	check_equal(bind(own->at, own->size, MPOL_BIND, mask(last_node), MPOL_MF_MOVE), 0);
+	*bound = 1;
+}
+
+/* The host's policy is the region's. */
+static void test_host_binds(void **state)
+{
+	struct scene s = { .fd = memory_file(SIZE), .size = SIZE };
+
+	(void)state;
+	bound = shared_memory(sizeof(*bound));
+	s.host = host_start_with(s.fd, SIZE, READ_WRITE, bind_all);
+	s.at = attach(s.fd, SIZE, READ_WRITE);
+	check(COMES_TRUE(*bound));
+	pages_fill(s.at, SIZE, SCENE_SALT);
+	check_equal(pages_on(s.at, last_node), PAGES);
+	munmap((void *)bound, sizeof(*bound));
+	scene_end(&s);
+}
+
+static void keep_verifying(void *arg)
+{
+	const struct scene *s = arg;
+
+	for (;;) {
 		pages_check(s->at, SIZE, SCENE_SALT);
-		check(on_node(s, host, 1 - round % 2) >= PAGES * 9 / 10);
+		pages_fill(s->at, SIZE, SCENE_SALT);
 	}
 }
 
-static void test_all_of_the_host(void **state)
+static void with_verifier(void (*act)(const struct scene *s, pid_t verifier))
 {
-	(void)state;
-	under_verification(memory_file(SIZE), SIZE, migrate_the_host);
+	struct scene s = scene_make(SIZE);
+	pid_t pid = child_start(keep_verifying, &s);
+	int status;
+
+	act(&s, pid);
+	check(waitpid(pid, &status, WNOHANG) == 0);
+	child_kill(pid);
+	scene_end(&s);
 }
 
-/* Binds the range, and moves what is there. */
-static void bind_to(const struct mapping *own, unsigned long node)
+static void move_there_and_back(const struct scene *s, pid_t verifier)
 {
-	unsigned long nodes = 1ul << node;
+	for (int i = 0; i < 6; i++) {
+		int node = i % 2 ? 0 : last_node;
 
-	check(syscall(SYS_mbind, own->at, own->size, MPOL_BIND, &nodes, 8 * sizeof(nodes),
-		      MPOL_MF_MOVE | MPOL_MF_STRICT) == 0);
-}
-
-static void bind_to_0(const struct mapping *own)
-{
-	bind_to(own, 0);
-}
-
-static void bind_to_1(const struct mapping *own)
-{
-	bind_to(own, 1);
-}
-
-static void bind_the_range(const struct scene *s, const struct servant *host)
-{
-	servant_do(host, look_at_all);
-	for (int round = 0; round < ROUNDS; round++) {
-		servant_do(host, round % 2 ? bind_to_1 : bind_to_0);
+		move_all_to(i % 3 ? 0 : verifier, s->at, node,
+			    i < 3 ? MPOL_MF_MOVE_ALL : MPOL_MF_MOVE);
 		pages_check(s->at, SIZE, SCENE_SALT);
-		check_equal(on_node(s, host, round % 2), PAGES);
 	}
 }
 
-static void test_policy_of_the_host(void **state)
+/* Pages that somebody holds at the moment stay where they are, so it is tried again. */
+static bool moved_to(char *at, int node)
 {
-	(void)state;
-	under_verification(memory_file(SIZE), SIZE, bind_the_range);
+	pages_check(at, SIZE, SCENE_SALT);
+	move_all_to(0, at, node, MPOL_MF_MOVE);
+	return pages_on(at, node) == PAGES;
 }
 
-/* The host's group is given the other node's memory: its pages follow. */
-static void move_the_group(const struct scene *s, const struct servant *host)
+static void test_move_pages(void **state)
 {
-	char pid[16];
+	struct scene s = scene_make(SIZE);
 
-	snprintf(pid, sizeof(pid), "%d", s->host.pid);
-	check(mkdir(GROUP, 0755) == 0 || errno == EEXIST);
-	check_equal(write_text(GROUP "/cpuset.mems", "0"), 0);
-	check_equal(write_text(GROUP "/cgroup.procs", pid), 0);
-	servant_do(host, look_at_all);
-	for (int round = 0; round < ROUNDS; round++) {
-		int node = (round + 1) % 2;
+	(void)state;
+	check(COMES_TRUE(moved_to(s.at, last_node)));
+	check(COMES_TRUE(moved_to(s.at, 0)));
+	check(madvise(s.at, SIZE, MADV_DONTNEED) == 0);
+	check_equal(count(move(0, s.at, NULL, 0), -ENOENT), PAGES);
+	scene_end(&s);
+	with_verifier(move_there_and_back);
+}
 
-		check_equal(write_text(GROUP "/cpuset.mems", node ? "1" : "0"), 0);
+static bool migrated_to(char *at, int node)
+{
+	unsigned long from = mask(last_node - node), to = mask(node);
+
+	pages_check(at, SIZE, SCENE_SALT);
+	check(syscall(SYS_migrate_pages, 0, 64, &from, &to) >= 0);
+	return pages_on(at, node) == PAGES;
+}
+
+static void migrate_there_and_back(const struct scene *s, pid_t verifier)
+{
+	for (int i = 0; i < 6; i++) {
+		unsigned long from = mask(i % 2 ? last_node : 0), to = mask(i % 2 ? 0 : last_node);
+
+		check(syscall(SYS_migrate_pages, i % 3 ? verifier : 0, 64, &from, &to) >= 0);
 		pages_check(s->at, SIZE, SCENE_SALT);
-		check(COMES_TRUE(on_node(s, host, node) >= PAGES * 9 / 10));
 	}
-	check_equal(write_text("/sys/fs/cgroup/cgroup.procs", pid), 0);
-	check(rmdir(GROUP) == 0);
 }
 
-static void test_group_of_the_host(void **state)
+static void test_migrate_pages(void **state)
 {
+	struct scene s = scene_make(SIZE);
+
 	(void)state;
-	under_verification(memory_file(SIZE), SIZE, move_the_group);
+	check(COMES_TRUE(migrated_to(s.at, last_node)));
+	check(COMES_TRUE(migrated_to(s.at, 0)));
+	scene_end(&s);
+	with_verifier(migrate_there_and_back);
 }
 
-/* One who is attached has no pages: nothing moves for it, nothing breaks. */
-static void migrate_who_is_attached(const struct scene *s, const struct servant *host)
-{
-	int *target = calloc(PAGES, sizeof(*target)), *nodes = calloc(PAGES, sizeof(*nodes));
-	size_t before;
+#define SCAN_DELAY "/sys/kernel/debug/sched/numa_balancing/scan_delay_ms"
+#define SCAN_PERIOD "/sys/kernel/debug/sched/numa_balancing/scan_period_min_ms"
 
-	check(target && nodes);
-	servant_do(host, look_at_all);
+static void scan_often(bool often)
+{
+	check_equal(write_text("/proc/sys/kernel/numa_balancing", often || last_node ? "1" : "0"),
+		    0);
+	check_equal(write_text(SCAN_DELAY, often ? "10" : "1000"), 0);
+	check_equal(write_text(SCAN_PERIOD, often ? "10" : "1000"), 0);
+}
+
+static uint64_t scans(void)
+{
+	FILE *file = fopen("/proc/self/sched", "re");
+	unsigned long long seq = 0;
+	char line[256];
+	bool found = false;
+
+	check(file);
+	while (!found && fgets(line, sizeof(line), file))
+		found = sscanf(line, "mm->numa_scan_seq : %llu", &seq) == 1;
+	fclose(file);
+	check(found);
+	return seq;
+}
+
+/* The kernel looks at memory of who uses a processor; busy with what is attached only. */
+static void be_scanned(void *arg)
+{
+	const struct scene *s = arg;
+	uint64_t before, faults;
+
 	pages_check(s->at, SIZE, SCENE_SALT);
-	before = on_node(s, host, 0);
-	for (int round = 0; round < ROUNDS; round++) {
-		node_of_each(0, s->at, target, nodes);
-		for (size_t i = 0; i < PAGES; i++)
-			target[i] = round % 2;
-		migrate(0, round % 2, 1 - round % 2);
-		pages_check(s->at, SIZE, SCENE_SALT);
-	}
-	print_message("%zu pages on node 0 before, %zu after\n", before, on_node(s, host, 0));
-	free(target);
-	free(nodes);
+	before = scans();
+	faults = view_query(s->fd, READ_WRITE).faults;
+	while (scans() < before + 3)
+		for (int i = 0; i < 1000; i++)
+			pages_check(s->at, SIZE, SCENE_SALT);
+	check_equal(view_query(s->fd, READ_WRITE).faults, faults);
 }
 
-static void test_who_is_attached(void **state)
-{
-	(void)state;
-	under_verification(memory_file(SIZE), SIZE, migrate_who_is_attached);
-}
-
-/* Busy for a while, so that the kernel looks where its pages are. */
-static void be_busy(const struct mapping *own)
-{
-	uint64_t updates = counter("/proc/vmstat", "numa_pte_updates");
-
-	check(COMES_TRUE(({
-		pages_check(own->at, own->size, SCENE_SALT);
-		counter("/proc/vmstat", "numa_pte_updates") > updates + PAGES;
-	})));
-	print_message("%llu hints\n",
-		      (unsigned long long)(counter("/proc/vmstat", "numa_pte_updates") - updates));
-}
-
-static void balance(const struct scene *s, const struct servant *host)
-{
-	check_equal(write_text("/proc/sys/kernel/numa_balancing", "1"), 0);
-	check_equal(write_text(KNOBS "scan_delay_ms", "10"), 0);
-	check_equal(write_text(KNOBS "scan_period_min_ms", "50"), 0);
-	check_equal(write_text(KNOBS "scan_period_max_ms", "100"), 0);
-	servant_do(host, be_busy);
-	pages_check(s->at, SIZE, SCENE_SALT);
-}
-
+/* What balancing would take away comes back by a fault, and pages are the host's to move. */
 static void test_balancing(void **state)
 {
+	struct scene s = scene_make(SIZE);
+
 	(void)state;
-	under_verification(memory_file(SIZE), SIZE, balance);
+	scan_often(true);
+	child_run(be_scanned, &s);
+	scan_often(false);
+	scene_end(&s);
 }
 
 int main(void)
 {
 	const struct CMUnitTest cases[] = {
-		cmocka_unit_test(test_pages_of_the_host),  cmocka_unit_test(test_all_of_the_host),
-		cmocka_unit_test(test_policy_of_the_host), cmocka_unit_test(test_group_of_the_host),
-		cmocka_unit_test(test_who_is_attached),	   cmocka_unit_test(test_balancing),
+		cmocka_unit_test(test_mbind),	      cmocka_unit_test(test_set_mempolicy),
+		cmocka_unit_test(test_host_binds),    cmocka_unit_test(test_move_pages),
+		cmocka_unit_test(test_migrate_pages), cmocka_unit_test(test_balancing),
 	};
 
+	find_last_node();
 	return SHIM_MAIN(cases);
 }

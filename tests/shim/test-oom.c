@@ -63,6 +63,14 @@ static bool still_runs(pid_t pid)
 	return waitpid(pid, &status, WNOHANG) == 0;
 }
 
+static void verify_inherited(void *arg)
+{
+	const struct scene *s = arg;
+
+	for (;;)
+		pages_check(s->at, SIZE, SCENE_SALT);
+}
+
 static void verify_on_and_on(void *arg)
 {
 	const struct scene *s = arg;
@@ -110,7 +118,7 @@ static void test_host_is_chosen(void **state)
 		char *old = s.at;
 
 		for (int j = 0; j < 2; j++)
-			users[j] = child_start(verify_on_and_on, &s);
+			users[j] = child_start(verify_inherited, &s);
 		check(COMES_TRUE(view_query(s.fd, READ_WRITE).links == 3));
 		kill_for_memory(s.host.pid);
 		pages_check(old, SIZE, SCENE_SALT);

@@ -14,7 +14,7 @@
 #include "verify.h"
 
 #define SIZE (64 * MIB)
-#define ROUNDS 8
+#define ROUNDS 3
 #define GROUP "/sys/fs/cgroup/shim-pressure"
 
 /* The group, which the host is in, gets less memory than the region has. */

@@ -65,6 +65,15 @@ uint64_t number_in(const char *path)
 	return number;
 }
 
+bool has_two_nodes(void)
+{
+	bool two = access("/sys/devices/system/node/node1", F_OK) == 0;
+
+	if (!two)
+		print_message("one NUMA node only: no page can move to another\n");
+	return two;
+}
+
 bool vma_has_flag(const void *at, const char *flag)
 {
 	FILE *file = fopen("/proc/self/smaps", "re");

@@ -22,6 +22,9 @@ void swap_end(void);
 /* A file of the kernel that contains one number. */
 uint64_t number_in(const char *path);
 
+/* Whether there is a second NUMA node; says so if not. */
+bool has_two_nodes(void);
+
 /* Whether the mapping over at has that one among the VmFlags of smaps. */
 bool vma_has_flag(const void *at, const char *flag);
 

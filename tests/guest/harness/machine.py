@@ -88,20 +88,6 @@ def accelerator(qemu, kernel):
     return KVM if answer.read_text().split()[1] == "kvm" else TCG
 
 
-def size(processors, megabytes):
-    """Two NUMA nodes, as servers have: two sockets, each with half of everything. An odd number of
-    processors cannot be halved: one node then."""
-    if processors % 2:
-        return ["-smp", processors, "-m", megabytes]
-    cores = processors // 2
-    options = ["-smp", f"{processors},sockets=2,cores={cores},threads=1", "-m", megabytes]
-    for node in range(2):
-        options += ["-object", f"memory-backend-ram,id=node{node},size={megabytes // 2}M",
-                    "-numa", f"node,nodeid={node},memdev=node{node},"
-                             f"cpus={node * cores}-{node * cores + cores - 1}"]
-    return options
-
-
 def _file(path):
     return str(path).replace(",", ",,")
 

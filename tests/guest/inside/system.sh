@@ -74,6 +74,7 @@ configure_kernel() {
 	set_sysctl kernel/hung_task_panic 1
 	set_sysctl kernel/softlockup_panic 1
 	set_sysctl kernel/panic_on_rcu_stall 1
+	set_sysctl kernel/numa_balancing 0 # moves pages at times of its own: tests turn it on
 	# Controllers are given to groups from the top down.
 	echo '+memory +cpuset' >/sys/fs/cgroup/cgroup.subtree_control 2>/dev/null
 	[ ! -e /sys/kernel/debug/kmemleak ] || echo clear >/sys/kernel/debug/kmemleak

@@ -16,13 +16,13 @@
 
 struct watch {
 	struct mmu_notifier notifier;
-	struct mmu_interval_notifier interval;	/* over the page at the address */
-	bool inserted;				/* interval is; writes, which are one by one */
-	spinlock_t lock;			/* everything below */
+	struct mmu_interval_notifier interval; /* over the page at the address */
+	bool inserted; /* interval is; writes, which are one by one */
+	spinlock_t lock; /* everything below */
 	unsigned long address;
-	bool mapped;		/* the page taken is still valid, as far as notifier knows */
-	bool interval_mapped;	/* the same, of interval */
-	u64 starts, ends;	/* over the address */
+	bool mapped; /* the page taken is still valid, as far as notifier knows */
+	bool interval_mapped; /* the same, of interval */
+	u64 starts, ends; /* over the address */
 	u64 intervals;
 };
 
