@@ -305,7 +305,7 @@ int main(void)
 	const struct CMUnitTest cases[] = {
 		CASE(test_views_of_a_user), CASE(test_views_count_over_processes),
 		CASE(test_size_of_views),   CASE(test_links_of_a_view),
-		CASE(test_fork_beyond),     CASE(test_limits_are_roots),
+		CASE(test_fork_beyond),	    CASE(test_limits_are_roots),
 	};
 
 	return SHIM_MAIN(cases);

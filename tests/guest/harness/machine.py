@@ -72,6 +72,21 @@ def _boots_with_kvm(qemu, kernel):
         return console.exists() and "the guest is up" in console.read_text(errors="replace")
 
 
+def nodes(count, memory):
+    """Options for QEMU: memory in equal parts, processors in turn."""
+    if count == 1:
+        return []
+    found = re.fullmatch(r"(\d+)([MG])", memory)
+    if not found:
+        raise paths.Unavailable(f"{memory} is not divided into nodes: a number with M or G is wanted")
+    mib = int(found.group(1)) * {"M": 1, "G": 1024}[found.group(2)] // count
+    options = []
+    for node in range(count):
+        options += ["-object", f"memory-backend-ram,id=node{node},size={mib}M",
+                    "-numa", f"node,nodeid={node},memdev=node{node}"]
+    return options
+
+
 def accelerator(qemu, kernel):
     """Options for QEMU. KVM where this kernel really boots with it, found once for each boot of
     this machine: /dev/kvm alone says little."""
