@@ -23,6 +23,7 @@ class Kernel:
     release: str
     image: pathlib.Path
     modules: pathlib.Path | None  # the directory that contains kernel/ and modules.builtin
+    parameters: tuple = ()  # more of its command line
 
 
 def _stock(name):
@@ -33,13 +34,18 @@ def _stock(name):
                   tree / "lib" / "modules" / release)
 
 
+# While Linux identifies the first processor it forgets for a moment that there are five levels of
+# page tables, and an interrupt just then finds KASAN's shadow elsewhere: "wild-memory-access".
+DEBUG_PARAMETERS = ("no5lvl",)
+
+
 def _debug(name):
     done = subprocess.run([paths.HERE / "debug-kernel", name.removeprefix("debug-")], check=False)
     if done.returncode:
         raise paths.Unavailable(f"cannot build {name}")
     tree = paths.WORK / name
     return Kernel(name, (tree / "release").read_text().strip(),
-                  tree / "arch" / "x86" / "boot" / "bzImage", None)
+                  tree / "arch" / "x86" / "boot" / "bzImage", None, DEBUG_PARAMETERS)
 
 
 def find(name):
