@@ -144,7 +144,7 @@ static void writes_are_tracked(const char *directory)
 	pages_fill(s.at, SIZE, 1);
 	check_equal(dirty(&s, 1), SIZE);
 	for (size_t off = 0; off < SIZE; off += 300 * PAGE) {
-		uint64_t *word = (uint64_t *)(s.at + off), before = *word;
+		uint64_t *word = (uint64_t *)(void *)(s.at + off), before = *word;
 
 		by_fsync(&s);
 		check_equal(dirty(&s, 1), 0);

@@ -71,7 +71,7 @@ static void spliced_then_punched(const struct scene *s)
 	memcpy(before, s->at + SLOT, PAGE);
 	check(pipe(ends) == 0 && vmsplice(ends[1], &piece, 1, 0) == PAGE);
 	check(fallocate(s->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, SLOT, PAGE) == 0);
-	check_equal(*(uint64_t *)(s->at + SLOT), 0);
+	check_equal(*(uint64_t *)(void *)(s->at + SLOT), 0);
 	check(read(ends[0], bytes, PAGE) == PAGE && !memcmp(bytes, before, PAGE));
 	memcpy(s->at + SLOT, before, PAGE);
 	close(ends[0]);
@@ -249,7 +249,7 @@ static void by_ptrace(const struct scene *s)
 	check(ptrace(PTRACE_ATTACH, pid, 0, 0) == 0);
 	check(waitpid(pid, &status, 0) == pid && WIFSTOPPED(status));
 	for (size_t off = 0; off < SIZE; off += 97 * PAGE) {
-		uint64_t *word = (uint64_t *)(s->at + off), before = *word;
+		uint64_t *word = (uint64_t *)(void *)(s->at + off), before = *word;
 
 		errno = 0;
 		check_equal(ptrace(PTRACE_PEEKDATA, pid, word, 0), before);

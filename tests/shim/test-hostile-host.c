@@ -46,7 +46,7 @@ static void on_bus(int number)
 static void fill_secret(char *at, size_t size)
 {
 	for (size_t off = 0; off < size; off += PAGE)
-		*(volatile uint64_t *)(at + off) = SECRET;
+		*(volatile uint64_t *)(void *)(at + off) = SECRET;
 }
 
 /* Reads all pages: their own word, or 0 where a hole was punched, or SIGBUS. */
@@ -58,7 +58,7 @@ static void look_at(const char *at, size_t page)
 		atomic_fetch_add(&tally->refused, 1);
 		return;
 	}
-	word = *(const volatile uint64_t *)(at + page * PAGE);
+	word = *(const volatile uint64_t *)(const void *)(at + page * PAGE);
 	if (word == 0) {
 		atomic_fetch_add(&tally->zero, 1);
 		return;

@@ -38,7 +38,7 @@ static void look_around(const char *at, unsigned int looks)
 	while (looks--) {
 		size_t page = (size_t)rand() % (VERIFIED / PAGE);
 
-		check_equal(*(const volatile uint64_t *)(at + page * PAGE),
+		check_equal(*(const volatile uint64_t *)(const void *)(at + page * PAGE),
 			    (page + 1) * 0x9e3779b97f4a7c15u ^ SCENE_SALT);
 	}
 }

@@ -132,7 +132,7 @@ static void test_soft_dirty(void **state)
 	clear_refs(getpid(), "4");
 	check_equal(soft_dirty_pages(&s), SIZE / PAGE);
 	for (size_t off = 0; off < SIZE; off += 500 * PAGE) {
-		uint64_t *word = (uint64_t *)(s.at + off), before = *word;
+		uint64_t *word = (uint64_t *)(void *)(s.at + off), before = *word;
 
 		clear_refs(s.host.pid, "4");
 		check_equal(soft_dirty_pages(&s), 0);

@@ -180,7 +180,8 @@ static void debugger_refused(void *arg)
 
 	check(waitpid(pid, &status, 0) == pid && WIFSTOPPED(status));
 	errno = 0;
-	check_equal(ptrace(PTRACE_PEEKDATA, pid, target, 0), *(const uint64_t *)target);
+	check_equal(ptrace(PTRACE_PEEKDATA, pid, target, 0),
+		    *(const uint64_t *)(const void *)target);
 	check(errno == 0);
 	check(ptrace(PTRACE_POKEDATA, pid, target, 1) == -1);
 	check(process_vm_writev(pid, &from, 1, &to, 1, 0) == -1 && errno == EFAULT);
