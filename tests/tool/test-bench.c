@@ -314,9 +314,10 @@ static void each_member_has_a_processor(void **state)
 		skip();
 	assert_int_equal(sched_getaffinity(0, sizeof(all), &all), 0);
 	pid = tool_start("bench tables --procs 2000 --size 64M --json");
-	do
+	while (members(pid, &confined) == 0)
+		usleep(1000); /* it has yet to begin */
+	while (!CPU_EQUAL(&all, &confined))
 		assert_true(members(pid, &confined) > 0);
-	while (!CPU_EQUAL(&all, &confined));
 	kill_bench(pid);
 }
 
