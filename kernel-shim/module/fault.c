@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A fault of an attached process: let the host have the page, then point to the host's table. */
-#include <linux/delay.h>
 #include <linux/highmem.h>
-#include <linux/hugetlb.h>
 #include <linux/magic.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/shmem_fs.h>
-#include <linux/userfaultfd_k.h>
 
 #include "mshim.h"
 #include "trace.h"
@@ -103,7 +100,8 @@ enum outcome {
 	DONE,
 	MISSING,	/* the host does not map the page, or not for writing */
 	UNFIT,		/* the slot cannot be linked, see try_link() */
-	AGAIN,		/* an invalidation is in the way */
+	AGAIN,		/* the host's lock was dropped meanwhile */
+	BUSY,		/* an invalidation is in the way */
 	BLANK,		/* so is a blank table */
 };
 
@@ -119,7 +117,7 @@ static enum outcome try_link(struct mshim_link *link, const struct vm_fault *vmf
 	struct mshim_view *view = link->view;
 	unsigned long nr = (vmf->address - link->vma->vm_start) >> PMD_SHIFT;
 	bool write = vmf->flags & FAULT_FLAG_WRITE;
-	enum outcome outcome = AGAIN;
+	enum outcome outcome = BUSY;
 
 	spin_lock(&view->lock);
 	if (test_bit(nr, link->blank)) {
@@ -238,9 +236,9 @@ static vm_fault_t serve(struct vm_fault *vmf, struct mshim_link *link, enum outc
 	do {
 		*outcome = DONE;
 		ret = fault_once(link, vmf, tries++, outcome);
-		if (*outcome == AGAIN)
+		if (*outcome == BUSY)
 			wait_for_end(link->view);
-	} while (!ret && *outcome == AGAIN && !fatal_signal_pending(current));
+	} while (!ret && (*outcome == AGAIN || *outcome == BUSY) && !fatal_signal_pending(current));
 	return ret ?: VM_FAULT_NOPAGE;
 }
 

@@ -198,7 +198,7 @@ void mshim_links_exit(void)
 {
 #ifdef CONFIG_NUMA
 	while (atomic_read(&host_decides.refcnt) > 1)
-		msleep(1);
+		msleep(20);
 #endif
 }
 

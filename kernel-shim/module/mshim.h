@@ -204,6 +204,8 @@ void mshim_slot_empty(struct mshim_link *link, unsigned long nr, bool exclusive,
 void mshim_blanks_remove(struct mshim_link *link);
 bool mshim_walkers_lock(struct mshim_link *link);
 void mshim_walkers_unlock(struct mshim_link *link, bool locked);
+bool mshim_registration_lock(struct mm_struct *mm);
+void mshim_registration_unlock(struct mm_struct *mm, bool locked);
 void mshim_round_begin(struct mshim_round *round);
 void mshim_round_end(struct mshim_round *round);
 

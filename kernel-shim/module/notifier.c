@@ -110,16 +110,11 @@ static void wait_for_flights(struct mshim_view *view, struct list_head *list)
 	wait_event(view->wait, all_landed(view, list, number));
 }
 
-/*
- * One zap of an attached VMA. link->zaps keeps link, VMA and upper tables: see close_link(). The
- * mmap_lock keeps other notifiers from being registered between the start and the end of the
- * section, so that none hears the end only. It nests outside of what our caller holds, so it can
- * only be tried: who has it for writing is hardly ever just registering one.
- */
+/* One zap of an attached VMA. link->zaps keeps link, VMA and upper tables: see close_link(). */
 static void zap_link(struct mshim_link *link, unsigned long first, unsigned long last)
 {
 	unsigned long start = mshim_link_addr(link, first);
-	bool locked = mmap_read_trylock(link->mm);
+	bool locked = mshim_registration_lock(link->mm);
 
 	/*
 	 * The section this opens nests in the host's own. Both are of the same lockdep class, and
@@ -128,8 +123,7 @@ static void zap_link(struct mshim_link *link, unsigned long first, unsigned long
 	lockdep_off();
 	mshim_zap_vma(link->vma, start, (last - first + 1) << PMD_SHIFT);
 	lockdep_on();
-	if (locked)
-		mmap_read_unlock(link->mm);
+	mshim_registration_unlock(link->mm, locked);
 }
 
 /*

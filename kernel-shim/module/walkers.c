@@ -59,6 +59,16 @@ void mshim_walkers_unlock(struct mshim_link *link, bool locked)
 {
 }
 
+/*
+ * Keeps other notifiers of an attached mm from being registered between the start and the end of a
+ * section of ours, so that none hears the end only. The mmap_lock nests outside of what our caller
+ * holds, so it can only be tried: who has it for writing is hardly ever just registering one.
+ */
+bool mshim_registration_lock(struct mm_struct *mm)
+{
+	return mmap_read_trylock(mm);
+}
+
 static pmd_t replace(struct mshim_link *link, unsigned long nr, pmd_t *pmd, bool exclusive,
 		     struct mshim_round *round)
 {
@@ -167,6 +177,12 @@ static bool walkers_possible(struct mm_struct *mm)
 	return mm != current->mm || atomic_read(&mm->mm_users) > 1;
 }
 
+/* Not here: each section that meets a reader makes blanks and waits for a grace period. */
+bool mshim_registration_lock(struct mm_struct *mm)
+{
+	return false;
+}
+
 static pmd_t replace(struct mshim_link *link, unsigned long nr, pmd_t *pmd, bool exclusive,
 		     struct mshim_round *round)
 {
@@ -193,6 +209,12 @@ static void end_walks(struct mshim_round *round)
 }
 
 #endif
+
+void mshim_registration_unlock(struct mm_struct *mm, bool locked)
+{
+	if (locked)
+		mmap_read_unlock(mm);
+}
 
 /* Fills an empty slot. view->lock held; no notifier section of either side is over it. */
 void mshim_slot_fill(struct mshim_link *link, unsigned long nr, pmd_t *pmd, pmd_t entry)
