@@ -82,7 +82,7 @@ static void without_right(const struct operation *op)
 	close(future);
 }
 
-/* CREATE finds that its mapping is of another file, the others that nobody hosts this one. */
+/* Not page cache; else CREATE finds that its mapping is of another file, the others no host. */
 static void files_without_a_view(const struct operation *op)
 {
 	int err = op->command == MSHARE_CTL_CREATE ? -EINVAL : -ENOENT;
@@ -91,10 +91,9 @@ static void files_without_a_view(const struct operation *op)
 	int proc = open("/proc/version", O_RDONLY | O_CLOEXEC);
 
 	check(hugetlb >= 0 && proc >= 0);
-	refuse_file(op, hugetlb, BOTH, err);
+	refuse_file(op, hugetlb, BOTH, -EOPNOTSUPP);
+	refuse_file(op, proc, MSHARE_VIEW_READ, -EOPNOTSUPP);
 	refuse_file(op, empty, BOTH, err);
-	/* Who may only read does not host. */
-	refuse_file(op, proc, MSHARE_VIEW_READ, op->command == MSHARE_CTL_CREATE ? -EACCES : err);
 	refuse_file(op, operations.fd, MSHARE_VIEW_READ, err); /* the view is for writing */
 	close(hugetlb);
 	close(empty);
