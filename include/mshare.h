@@ -194,8 +194,8 @@ MSHARE_API int mshare_fd(mshare_t r);
  *         MSHARE_FIXED or MSHARE_SAME_ADDR the address; a multiple of the grid (mshare_stat: PMD
  *         size, or the page size where that is larger).
  * @off:   where in the region; a multiple of the grid.
- * @len:   bytes, more than 0; the mapping is rounded up to the page size. off+len must not pass
- *         the end.
+ * @len:   bytes, more than 0; the mapping is rounded up to the page size, or to PMD size where
+ *         the module shares tables. off+len must not pass the end.
  * @prot:  PROT_NONE, PROT_READ or PROT_READ|PROT_WRITE.
  * @flags: the above. With MSHARE_SAME_ADDR and addr NULL the address follows from the identity of
  *         the file (device and inode number), so that processes that never met agree on it, for its
