@@ -27,6 +27,7 @@
  *   any of the core's locks under which notifiers are called (i_mmap_rwsem, anon_vma, folio lock)
  *     view->lock
  *       PMD lock of an attached mm
+ * From inside, notifiers of the host only try the attached mmap_lock: see walkers.c.
  *
  * What keeps things alive
  *   view        kref: the control descriptor, each attach descriptor, each link
@@ -39,6 +40,8 @@
  *   PTE table   a reference on its page, taken when its first link is made (view->slots[].table),
  *               dropped after the last is gone and no walker can see it (walkers.c)
  *   upper page tables of an attached process: its VMA, see link
+ *   attached mm, for a worker of repair.c: mm_count, and mm_users while it works; it finds links by
+ *               their VMAs, under the mmap_lock
  */
 #ifndef _MSHIM_H
 #define _MSHIM_H
