@@ -306,7 +306,7 @@ void mshim_flush_view(struct mshim_view *view, unsigned long start, unsigned lon
 /*
  * The core is about to free tables and VMA of an attached mapping. Nothing is filled any more (a
  * fault needs the VMA; it is still there after a refused mremap(2), and is then filled again), and
- * zaps by hosts, which use both, come first. They do not wait for us in turn: a zap takes no
+ * zaps by hosts, which use both, come first. They do not wait for us in turn: a zap waits for no
  * mmap_lock.
  */
 static void close_link(struct mshim_link *link)

@@ -81,7 +81,7 @@ static struct mshim_view *lookup(struct inode *inode, bool writable, kuid_t uid)
 
 /*
  * The view this caller may attach to: hosted by its own user, by the file's owner, or by root. The
- * caller's right to the file is checked by who has the descriptor (control.c).
+ * caller's right to the file is checked by who has the descriptor (main.c).
  */
 struct mshim_view *mshim_view_find(struct file *file, u32 prot)
 {
