@@ -159,6 +159,40 @@ static void test_host_in_pieces(void **state)
 	close(fd);
 }
 
+/* A slot is linked whole or not at all. */
+static void take_a_page_away(const struct mapping *own)
+{
+	own->at[0] = 1; /* mapped, so that nothing is missing but the other page */
+	check(munmap(own->at + PAGE, PAGE) == 0);
+	signpost_raise(&changed);
+}
+
+static void touch(void *at)
+{
+	alarm(PATIENCE);
+	(void)*(volatile char *)at;
+}
+
+static void test_host_with_a_hole(void **state)
+{
+	struct host host;
+	char *at;
+	int fd = memory_file(SIZE);
+
+	(void)state;
+	signpost_make(&changed);
+	host = host_start_with(fd, SIZE, READ_WRITE, take_a_page_away);
+	signpost_await(&changed);
+	at = attach(fd, SIZE, READ_WRITE);
+	check_equal(signal_of(touch, at), SIGBUS);
+	check_equal(signal_of(touch, at + PAGE), SIGBUS);
+	check_equal(signal_of(touch, at + SLOT), 0);
+	detach(at, SIZE);
+	host_leaves(&host);
+	signpost_close(&changed);
+	close(fd);
+}
+
 static void await_stop_at_exit(pid_t pid)
 {
 	int status;
@@ -234,6 +268,7 @@ int main(void)
 		cmocka_unit_test(test_executable_mapping),
 		cmocka_unit_test(test_host_becomes_executable),
 		cmocka_unit_test(test_host_in_pieces),
+		cmocka_unit_test(test_host_with_a_hole),
 		cmocka_unit_test(test_reaped_host),
 		cmocka_unit_test(test_reaped_host_of_a_view_for_reading),
 	};
