@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 /* The other screen that terminals have, so that what was shown before is there again afterwards. */
-#define ENTER "\033[?1049h\033[?25l"
-#define LEAVE "\033[?25h\033[?1049l"
+#define ENTER "\033[?1049h\033[?25l\033[?7l" /* no cursor; lines that are too long are cut */
+#define LEAVE "\033[?7h\033[?25h\033[?1049l"
 
 static const int watched[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGWINCH, SIGCONT };
 

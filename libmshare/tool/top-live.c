@@ -43,21 +43,6 @@ static int look(struct live *l)
 	return 0;
 }
 
-/* A line that is too long would push the others off the screen. */
-static void print_cut(FILE *out, const struct live *l, unsigned int line)
-{
-	char *text = NULL;
-	size_t size = 0;
-	FILE *buffer = open_memstream(&text, &size);
-
-	if (!buffer)
-		return;
-	top_print_summary(buffer, l->top, &l->now, line);
-	fclose(buffer);
-	fprintf(out, "%.*s", l->screen.columns, text);
-	free(text);
-}
-
 static void draw_prompt(FILE *out, const struct live *l)
 {
 	if (l->asking)
@@ -82,7 +67,7 @@ static void draw_table(FILE *out, struct live *l)
 		l->scrolled = l->now.count ? l->now.count - 1 : 0;
 	last = l->scrolled + room(l);
 	for (unsigned int i = 0; i < TOP_SUMMARY_LINES; i++) {
-		print_cut(out, l, i);
+		top_print_summary(out, l->top, &l->now, i);
 		screen_line(out);
 	}
 	draw_prompt(out, l);
@@ -95,15 +80,12 @@ static void draw_table(FILE *out, struct live *l)
 	}
 }
 
-static void draw_help(FILE *out, const struct live *l)
+static void draw_help(FILE *out)
 {
-	const char *line = l->top->command->help;
-	int rows = l->screen.rows - 1;
+	const char *line = TOP_KEYS;
 
-	for (const char *end; rows-- > 0 && (end = strchr(line, '\n')); line = end + 1) {
-		int length = (int)(end - line);
-
-		fprintf(out, "%.*s", length < l->screen.columns ? length : l->screen.columns, line);
+	for (const char *end; (end = strchr(line, '\n')); line = end + 1) {
+		fprintf(out, "%.*s", (int)(end - line), line);
 		screen_line(out);
 	}
 }
@@ -119,7 +101,7 @@ static void draw(struct live *l)
 		return;
 	screen_begin(out);
 	if (l->help)
-		draw_help(out, l);
+		draw_help(out);
 	else
 		draw_table(out, l);
 	screen_end(out);

@@ -206,7 +206,7 @@ void top_print_summary(FILE *out, const struct top *t, const struct census *c, u
 			total(c, FIGURE_ONCE, once, sizeof(once)),
 			total(c, FIGURE_SAVED, saved, sizeof(saved)));
 	} else if (c->unread) {
-		fprintf(out, "%zu processes of others are not looked at: + is \"at least\"",
-			c->unread);
+		fprintf(out, "+ is \"at least\": %zu process%s of others may not be looked at",
+			c->unread, c->unread == 1 ? "" : "es");
 	}
 }

@@ -21,6 +21,13 @@ struct top {
 	bool json;
 };
 
+/* What keys do, for both helps. */
+#define TOP_KEYS                                                                                   \
+	"  q         quit                     d       another delay\n"                             \
+	"  < >       sort by another column   r       reverse the order\n"                         \
+	"  t         --tables on, off         space   now\n"                                       \
+	"  up, down  scroll                   h       this list\n"
+
 /* The column called `key`, or -1; names of all of them, ending with NULL. */
 int top_column(const char *key);
 const char *const *top_column_names(void);
