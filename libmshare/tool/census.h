@@ -10,6 +10,7 @@
 #include <limits.h>
 
 #include "figures.h"
+#include "mapping.h"
 #include "objects.h"
 #include "util.h"
 
@@ -91,17 +92,6 @@ void census_rates(struct census *c, const struct census *before); /* census-rate
 
 /* Huge pages that this process maps, added to the regions it is seen in. census-huge.c */
 void census_huge(struct census *c, pid_t pid);
-
-/* A line of /proc/PID/maps or smaps. */
-struct mapping {
-	uintptr_t start, end;
-	dev_t dev;
-	ino_t ino;
-	bool linked; /* by the kernel module; dev and ino are those of the file behind it */
-	bool shared;
-	char *path; /* in the line, which is cut where it ends; "" for memory without a file */
-};
-bool mapping_parse(char *line, struct mapping *m);
 
 /* Opens what a process has open or mapped: -errno. */
 must_check int census_open(const struct census_region *r, int flags);

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+#include "users.h"
+
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "child.h"
+
+struct visit {
+	mshare_t region;
+	struct signpost attached;
+};
+
+static void stay(void *arg)
+{
+	struct visit *visit = arg;
+	struct stat file;
+	volatile char *p;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	check(fstat(mshare_fd(visit->region), &file) == 0);
+	p = mshare_attach(visit->region, NULL, 0, (size_t)file.st_size, PROT_READ | PROT_WRITE, 0);
+	check(p != MAP_FAILED);
+	for (off_t off = 0; off < file.st_size; off += sysconf(_SC_PAGESIZE))
+		(void)p[off];
+	signpost_raise(&visit->attached);
+	for (;;)
+		pause();
+}
+
+void users_come(struct users *u, mshare_t r, int count)
+{
+	struct visit visit = { .region = r };
+
+	signpost_make(&visit.attached);
+	for (u->count = 0; u->count < count; u->count++)
+		u->pids[u->count] = child_start(stay, &visit);
+	for (int i = 0; i < count; i++)
+		signpost_await(&visit.attached);
+	signpost_close(&visit.attached);
+}
+
+void users_go(struct users *u)
+{
+	while (u->count)
+		child_kill(u->pids[--u->count]);
+}
