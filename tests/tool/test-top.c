@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "janitor.h"
@@ -41,24 +40,6 @@ static int clean_up(void **state)
 	return 0;
 }
 
-/* The region behind this handle, by its inode: names are not everywhere. */
-static struct json_object *region_of(struct json_object *census, mshare_t r)
-{
-	struct json_object *regions = member(census, "regions");
-	struct stat file;
-
-	assert_int_equal(fstat(mshare_fd(r), &file), 0);
-	for (size_t i = 0; i < json_object_array_length(regions); i++) {
-		struct json_object *o = json_object_array_get_idx(regions, i);
-
-		if (number_of(o, "inode") == file.st_ino && number_of(o, "size") == size)
-			return o;
-	}
-	fail_msg("no inode %lu in %s", (unsigned long)file.st_ino,
-		 json_object_to_json_string(census));
-	return NULL;
-}
-
 static void check_unknown(struct json_object *o, const char *key)
 {
 	if (member(o, key))
@@ -74,7 +55,7 @@ static void plain_region_saves_nothing(void **state)
 	(void)state;
 	users_come(&users, r, USERS);
 	census = tool_json(0, "top --json");
-	o = region_of(census, r);
+	o = region_seen(census, r);
 	assert_string_equal(string_of(o, "name"), name);
 	assert_string_equal(string_of(o, "backend"), "plain");
 	assert_string_equal(string_of(o, "memory"), "shmem");
@@ -97,7 +78,7 @@ static void nobody_has_no_backend(void **state)
 	struct json_object *census = tool_json(0, "top --json");
 
 	(void)state;
-	check_unknown(region_of(census, r), "backend");
+	check_unknown(region_seen(census, r), "backend");
 	json_object_put(census);
 	mshare_close(r);
 }
@@ -114,10 +95,10 @@ static void regions_without_a_name(void **state)
 	assert_ptr_not_equal(mshare_attach(named, NULL, 0, size, PROT_READ, 0), MAP_FAILED);
 	assert_int_equal(mshare_unlink(name), 0);
 	census = tool_json(0, "top --once --json");
-	assert_int_equal(number_of(region_of(census, memfd), "attachers"), 1);
-	assert_string_equal(string_of(region_of(census, memfd), "path"), "/memfd:mshare");
-	assert_int_equal(number_of(region_of(census, named), "attachers"), 1);
-	check_unknown(region_of(census, named), "name");
+	assert_int_equal(number_of(region_seen(census, memfd), "attachers"), 1);
+	assert_string_equal(string_of(region_seen(census, memfd), "path"), "/memfd:mshare");
+	assert_int_equal(number_of(region_seen(census, named), "attachers"), 1);
+	check_unknown(region_seen(census, named), "name");
 	json_object_put(census);
 	mshare_close(memfd);
 	mshare_close(named);
@@ -135,7 +116,7 @@ static void huge_pages_save_tables(void **state)
 	assert_ptr_not_equal(p, MAP_FAILED);
 	users_come(&users, r, USERS);
 	census = tool_json(0, "top --json");
-	o = region_of(census, r);
+	o = region_seen(census, r);
 	assert_string_equal(string_of(o, "backend"), "thp");
 	assert_int_equal(number_of(o, "attachers"), USERS + 1);
 	assert_int_equal(number_of(o, "table_bytes_saved"), (USERS + 1) * pmds * getpagesize());
@@ -152,7 +133,7 @@ static void hugetlb_regions_are_seen(void **state)
 	(void)state;
 	users_come(&users, r, USERS);
 	census = tool_json(0, "top --json");
-	o = region_of(census, r);
+	o = region_seen(census, r);
 	assert_string_equal(string_of(o, "backend"), "hugetlb");
 	assert_string_equal(string_of(o, "memory"), "hugetlb");
 	check_unknown(o, "table_bytes_once"); /* the kernel does not tell */
@@ -172,7 +153,7 @@ static void others_are_told_that_they_do_not_know(void **state)
 	if (geteuid() != 0 || !tool_become(UNPRIVILEGED))
 		skip_because("needs root, and a command that others may run");
 	census = tool_json(0, "top --json");
-	o = region_of(census, r);
+	o = region_seen(census, r);
 	assert_true(number_of(census, "processes_unread") > 0);
 	check_unknown(o, "attachers");
 	check_unknown(o, "table_bytes_saved");
@@ -195,11 +176,11 @@ static void rates_are_against_the_one_before(void **state)
 	o = json_tokener_parse(second + 1);
 	assert_non_null(o);
 	assert_true(double_of(o, "interval") > 0);
-	assert_true(double_of(region_of(o, r), "minor_faults_per_second") >= 0);
+	assert_true(double_of(region_seen(o, r), "minor_faults_per_second") >= 0);
 	json_object_put(o);
 	o = tool_json(0, "top --json");
 	check_unknown(o, "interval");
-	check_unknown(region_of(o, r), "minor_faults_per_second");
+	check_unknown(region_seen(o, r), "minor_faults_per_second");
 	json_object_put(o);
 	mshare_close(r);
 }

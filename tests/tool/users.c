@@ -8,6 +8,7 @@
 
 #include "check.h"
 #include "child.h"
+#include "tool.h"
 
 struct visit {
 	mshare_t region;
@@ -47,4 +48,22 @@ void users_go(struct users *u)
 {
 	while (u->count)
 		child_kill(u->pids[--u->count]);
+}
+
+struct json_object *region_seen(struct json_object *census, mshare_t r)
+{
+	struct json_object *regions = member(census, "regions");
+	struct stat file;
+
+	assert_int_equal(fstat(mshare_fd(r), &file), 0);
+	for (size_t i = 0; i < json_object_array_length(regions); i++) {
+		struct json_object *o = json_object_array_get_idx(regions, i);
+
+		if (number_of(o, "inode") == file.st_ino &&
+		    number_of(o, "size") == (uint64_t)file.st_size)
+			return o;
+	}
+	fail_msg("no inode %lu in %s", (unsigned long)file.st_ino,
+		 json_object_to_json_string(census));
+	return NULL;
 }
