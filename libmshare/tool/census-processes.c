@@ -12,7 +12,7 @@
 #include "census.h"
 #include "parse.h"
 
-#define HELPER_NAME "mshare-host\n"
+#define HELPER_NAME "mshare-host"
 #define DELETED " (deleted)"
 
 /* A process with more page tables than this has not got huge pages, and a walk would be long. */
@@ -108,11 +108,19 @@ static ssize_t read_of(pid_t pid, const char *what, char *text, size_t size)
 	return sys_read_file(path, text, size);
 }
 
+static void read_command(pid_t pid, char *name, size_t size)
+{
+	if (read_of(pid, "comm", name, size) <= 0)
+		name[0] = '\0';
+	mapping_cut_end(name, "\n");
+}
+
 static bool is_helper(pid_t pid)
 {
 	char name[32];
 
-	return read_of(pid, "comm", name, sizeof(name)) > 0 && !strcmp(name, HELPER_NAME);
+	read_command(pid, name, sizeof(name));
+	return !strcmp(name, HELPER_NAME);
 }
 
 /* What a process costs; it may be gone by now: -ESRCH. */
@@ -153,6 +161,8 @@ static int count_attacher(struct census_region *r, pid_t pid, const struct costs
 	if (!list)
 		return -ENOMEM;
 	r->attachers = list;
+	if (!r->attacher_count)
+		read_command(pid, r->command, sizeof(r->command));
 	list[r->attacher_count++] = (struct attacher){ pid, costs->started, costs->minor_faults };
 	add_to(&r->figures[FIGURE_LINKED], r->seen_linked);
 	add_to(&r->figures[FIGURE_OWN], costs->tables);

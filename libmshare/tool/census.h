@@ -36,6 +36,7 @@ struct census_region {
 	bool unmeasured; /* page tables of some attacher were not looked at */
 	uint64_t figures[FIGURE_COUNT]; /* or FIGURE_UNKNOWN */
 	double rates[FIGURE_COUNT]; /* of counters, each second; negative: not known */
+	char command[32]; /* of the attacher with the lowest pid, by which people know it */
 	struct attacher *attachers; /* by pid */
 	size_t attacher_count;
 

@@ -97,6 +97,7 @@ static void regions_without_a_name(void **state)
 	census = tool_json(0, "top --once --json");
 	assert_int_equal(number_of(region_seen(census, memfd), "attachers"), 1);
 	assert_string_equal(string_of(region_seen(census, memfd), "path"), "/memfd:mshare");
+	assert_string_equal(string_of(region_seen(census, memfd), "command"), "test-tool-top");
 	assert_int_equal(number_of(region_seen(census, named), "attachers"), 1);
 	check_unknown(region_seen(census, named), "name");
 	json_object_put(census);
