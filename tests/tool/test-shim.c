@@ -69,6 +69,7 @@ static void root_sees_everything(void **state)
 	assert_int_equal(number_of(census, "processes_unread"), 0);
 	assert_string_equal(string_of(o, "backend"), "shim");
 	assert_string_equal(string_of(o, "memory"), "shmem");
+	assert_int_equal(number_of(o, "size"), SLOTS * slot);
 	assert_true(json_object_get_boolean(member(o, "host")));
 	assert_int_equal(number_of(o, "attachers"), USERS);
 	assert_int_equal(number_of(o, "attachers_linked"), USERS);

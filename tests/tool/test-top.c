@@ -56,6 +56,7 @@ static void plain_region_saves_nothing(void **state)
 	users_come(&users, r, USERS);
 	census = tool_json(0, "top --json");
 	o = region_seen(census, r);
+	assert_int_equal(number_of(o, "size"), size);
 	assert_string_equal(string_of(o, "name"), name);
 	assert_string_equal(string_of(o, "backend"), "plain");
 	assert_string_equal(string_of(o, "memory"), "shmem");

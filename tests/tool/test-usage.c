@@ -24,6 +24,14 @@ static void help_is_on_stdout(void **state)
 	}
 }
 
+static void help_about_a_command(void **state)
+{
+	(void)state;
+	check_contains(tool("help top")->out, "usage: mshare top");
+	check_contains(tool("help")->out, "usage: mshare COMMAND");
+	check_complaint(tool("help topp"), 2, "did you mean \"top\"?");
+}
+
 static void version_is_the_header_s(void **state)
 {
 	char want[64];
@@ -81,9 +89,10 @@ static void operands_are_counted(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(help_is_on_stdout),   cmocka_unit_test(version_is_the_header_s),
-		cmocka_unit_test(no_command_is_wrong), cmocka_unit_test(unknown_commands),
-		cmocka_unit_test(unknown_options),     cmocka_unit_test(operands_are_counted),
+		cmocka_unit_test(help_is_on_stdout),	   cmocka_unit_test(help_about_a_command),
+		cmocka_unit_test(version_is_the_header_s), cmocka_unit_test(no_command_is_wrong),
+		cmocka_unit_test(unknown_commands),	   cmocka_unit_test(unknown_options),
+		cmocka_unit_test(operands_are_counted),
 	};
 
 	tool_main(argc, argv);
