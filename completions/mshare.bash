@@ -26,6 +26,7 @@ _mshare_operands() {
 	case $2 in
 	stat | rm) "$1" list --names 2>/dev/null | if [[ $3 == /* ]]; then cat; else cut -c 2-; fi ;;
 	bench) echo tables ;;
+	help) _mshare_commands "$1" ;;
 	esac
 }
 
