@@ -14,7 +14,7 @@ _mshare_options() {
 # What the option before the cursor wants, or nothing. The columns of top are where its help says.
 _mshare_values() {
 	case $3 in
-	--backend) echo plain thp hugetlb shim ;;
+	--backend) echo plain thp hugetlb shim "$([[ $2 != run ]] || echo auto)" ;;
 	--sort) "$1" "$2" --help 2>/dev/null | sed -n '/^  --sort COLUMN/,/default/{s/.*--sort COLUMN//;s/;.*//;p;}' ;;
 	--delay | --batch | --procs | --parallel | --size | --min-size) ;;
 	*) return 1 ;;
@@ -26,6 +26,7 @@ _mshare_operands() {
 	case $2 in
 	stat | rm) "$1" list --names 2>/dev/null | if [[ $3 == /* ]]; then cat; else cut -c 2-; fi ;;
 	bench) echo tables ;;
+	help) _mshare_commands "$1" ;;
 	esac
 }
 
@@ -39,6 +40,7 @@ _mshare_reply() {
 }
 
 _mshare_words() {
+	# shellcheck disable=SC2086 # words on purpose
 	_mshare_reply "$(printf '%s\n' $1)" "$2"
 }
 

@@ -66,6 +66,17 @@ static int unknown_command(const char *name)
 	return EXIT_USAGE;
 }
 
+/* "mshare help COMMAND", as "mshare COMMAND --help". */
+static int help_about(const char *name)
+{
+	const struct command *c = find_command(name);
+
+	if (!c)
+		return unknown_command(name);
+	fputs(c->help, stdout);
+	return 0;
+}
+
 static int dispatch(int argc, char **argv)
 {
 	const struct command *c;
@@ -74,6 +85,8 @@ static int dispatch(int argc, char **argv)
 		print_help(stderr);
 		return EXIT_USAGE;
 	}
+	if (!strcmp(argv[1], "help") && argc > 2)
+		return help_about(argv[2]);
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
 		print_help(stdout);
 		return 0;

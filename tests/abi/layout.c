@@ -3,21 +3,10 @@
  * The binary interface of 64-bit machines as numbers. They never change; a struct may only grow at
  * its end, and then its size is the one number that changes here.
  */
-#include <limits.h>
 #include <mshare.h>
 
-#ifdef __cplusplus
-#define CHECK(what, is, value) static_assert((is) == (value), what)
-#else
-#define CHECK(what, is, value) _Static_assert((is) == (value), what)
-#endif
-#define SIZE(type, size) CHECK("size of " #type, sizeof(struct type), size)
-#define FIELD(type, field, offset, size)                                                           \
-	CHECK("offset of " #type "." #field, offsetof(struct type, field), offset);                \
-	CHECK("size of " #type "." #field, sizeof(((struct type *)0)->field), size)
-#define VALUE(name, value) CHECK(#name, name, value)
+#include "layout.h"
 
-CHECK("64-bit machine", sizeof(void *) * CHAR_BIT, 64);
 CHECK("64-bit offsets", sizeof(off_t), 8);
 
 SIZE(mshare_attr, 32);

@@ -24,6 +24,7 @@ CASES = [
     ("mshare top --sort sav\t", ["top", "--sort", "saved"]),
     ("mshare metrics --out\t/dev/nul\t", ["metrics", "--output", "/dev/null"]),
     ("mshare bench tab\t--back\thuge\t", ["bench", "tables", "--backend", "hugetlb"]),
+    ("mshare help do\t", ["help", "doctor"]),
     ("mshare list --na\t", ["list", "--names"]),
     (f"mshare stat /{REGION}\t", ["stat", f"/{NAME}"]),
     (f"mshare rm {REGION}\t", ["rm", NAME]),
