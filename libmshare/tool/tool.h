@@ -25,7 +25,9 @@ struct command {
 extern const struct command command_bench;
 extern const struct command command_doctor;
 extern const struct command command_list;
+extern const struct command command_load;
 extern const struct command command_rm;
+extern const struct command command_save;
 extern const struct command command_stat;
 
 /* One line on stderr, "mshare: NAME: sentence". Return the exit status to leave with. */
