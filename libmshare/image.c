@@ -99,6 +99,11 @@ void image_put_chunk(const struct image_chunk *chunk, unsigned char entry[IMAGE_
 	memcpy(entry, &disk, sizeof(disk));
 }
 
+uint32_t image_sum_entry(uint32_t crc, const unsigned char entry[IMAGE_ENTRY])
+{
+	return crc32c(crc, entry, offsetof(struct disk_chunk, entry_crc));
+}
+
 static bool head_adds_up(const struct image_head *head)
 {
 	uint64_t most =
@@ -212,7 +217,6 @@ int image_get_entries(struct image_cursor *c, const unsigned char *entries, uint
 {
 	if (c->index == 0)
 		c->at = c->head->data_at;
-	c->crc = crc32c(c->crc, entries, count * IMAGE_ENTRY);
 	for (uint64_t i = 0; i < count; i++) {
 		struct image_chunk *chunk = &chunks[i];
 
@@ -224,6 +228,7 @@ int image_get_entries(struct image_cursor *c, const unsigned char *entries, uint
 				    c->path, c->index, c->number);
 		if (chunk->at + chunk->bytes > c->file_bytes)
 			return cut_off(c, chunk);
+		c->crc = image_sum_entry(c->crc, entries + i * IMAGE_ENTRY);
 		c->index++;
 		c->number = chunk->number + 1;
 		c->at += chunk->bytes;

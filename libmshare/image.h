@@ -28,7 +28,7 @@ struct image_head {
 	uint64_t chunks; /* entries of the table */
 	uint64_t data_at;
 	uint64_t file_bytes;
-	uint32_t table_crc; /* of the entries */
+	uint32_t table_crc; /* of the entries: image_sum_entry() */
 };
 
 struct image_chunk {
@@ -49,6 +49,12 @@ unsigned int image_chunk_pages(uint64_t region_bytes, uint64_t number);
 
 void image_put_head(const struct image_head *head, unsigned char page[IMAGE_PAGE]);
 void image_put_chunk(const struct image_chunk *chunk, unsigned char entry[IMAGE_ENTRY]);
+
+/*
+ * Adds an entry to the checksum of the table, without the entry's own: bytes that end with their own
+ * CRC all look the same to one that goes on over them.
+ */
+uint32_t image_sum_entry(uint32_t crc, const unsigned char entry[IMAGE_ENTRY]);
 
 /*
  * What a file of file_bytes bytes begins with. A file that is cut off behind its header is none of

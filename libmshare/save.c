@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "crc32c.h"
 #include "image-target.h"
 #include "ioqueue.h"
 #include "log.h"
@@ -186,7 +185,7 @@ static void sum_up(struct save *s)
 	s->head.table_crc = 0;
 	for (uint64_t i = 0; i < s->head.chunks; i++) {
 		image_put_chunk(&s->chunks[i], entry);
-		s->head.table_crc = crc32c(s->head.table_crc, entry, sizeof(entry));
+		s->head.table_crc = image_sum_entry(s->head.table_crc, entry);
 	}
 }
 
