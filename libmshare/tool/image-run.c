@@ -53,14 +53,15 @@ static int read_depth(const struct command *self, struct image_run *run)
 
 int image_options(const struct command *self, int argc, char **argv, struct image_run *run)
 {
-	bool load = !strcmp(self->name, "load");
-	const struct option options[] = { { "help", no_argument, NULL, 'h' },
-					  { "json", no_argument, NULL, 'j' },
-					  { "depth", required_argument, NULL, 'd' },
-					  { "cached", no_argument, NULL, 'c' },
-					  { load ? "replace" : NULL, no_argument, NULL, 'r' },
-					  { "check", no_argument, NULL, 'k' },
-					  { 0 } };
+	static const struct option both[] = { { "help", no_argument, NULL, 'h' },
+					      { "json", no_argument, NULL, 'j' },
+					      { "depth", required_argument, NULL, 'd' },
+					      { "cached", no_argument, NULL, 'c' },
+					      { "replace", no_argument, NULL, 'r' },
+					      { "check", no_argument, NULL, 'k' },
+					      { 0 } };
+	const struct option save_only[] = { both[0], both[1], both[2], both[3], { 0 } };
+	const struct option *options = self == &command_load ? both : save_only;
 	int answer, status = -1;
 
 	run->attr = (struct mshare_image_attr)MSHARE_IMAGE_ATTR_INIT;

@@ -36,8 +36,6 @@ static int run(const struct command *self, int argc, char **argv)
 
 	if (status >= 0)
 		return status;
-	if (run.check)
-		return tool_misused(self, "--check is for mshare load");
 	if (optind != argc - 2)
 		return tool_misused(self, "a region and a file are needed: mshare save NAME FILE");
 	run.name = region_name(argv[optind], name);
