@@ -106,10 +106,8 @@ uint32_t image_sum_entry(uint32_t crc, const unsigned char entry[IMAGE_ENTRY])
 
 static bool head_adds_up(const struct image_head *head)
 {
-	uint64_t most =
-		head->region_bytes <= IMAGE_REGION_MAX ? image_chunk_count(head->region_bytes) : 0;
-
-	return head->region_bytes && head->chunks <= most &&
+	return head->region_bytes && head->region_bytes <= IMAGE_REGION_MAX &&
+	       head->chunks <= image_chunk_count(head->region_bytes) &&
 	       head->data_at == image_data_at(head->chunks) && head->file_bytes >= head->data_at &&
 	       head->file_bytes - head->data_at <= head->chunks * IMAGE_CHUNK;
 }

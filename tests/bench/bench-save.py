@@ -1,0 +1,140 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""mshare save and load against fio and cp, on one file system, in turn, in one run.
+
+bench-save.py MSHARE [--dir DIR] [--size BYTES] [--rounds N] [--depth N]
+
+fio writes and reads as much, with the same block size and depth, io_uring, fixed buffers and
+O_DIRECT, and syncs at its end as save does. cp copies from and to /dev/shm, and its file is synced
+as well, since save's is. Prints one JSON object: medians in bytes a second, and ratios.
+"""
+import argparse
+import json
+import os
+import pathlib
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+
+SKIPPED = 77
+BLOCK = 2 << 20
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("mshare")
+    parser.add_argument("--dir", default=".", help="where the files go; not a memory file system")
+    parser.add_argument("--size", type=int, default=512 << 20)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--depth", type=int, default=8)
+    return parser.parse_args()
+
+
+def make_region(path, size):
+    """Bytes that are never zero and never the same."""
+    with open(path, "wb") as region:
+        for _ in range(size // BLOCK):
+            region.write(os.urandom(BLOCK))
+
+
+def timed(function, *args):
+    started = time.monotonic()
+    function(*args)
+    return time.monotonic() - started
+
+
+def run(*command):
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def copy_and_sync(source, target):
+    run("cp", source, target)
+    run("sync", target)
+
+
+class Bench:
+    def __init__(self, args):
+        self.args = args
+        self.pid = os.getpid()
+        self.name = f"mshare-bench-{self.pid}"
+        self.region = pathlib.Path("/dev/shm") / self.name
+        self.copy = pathlib.Path(f"/dev/shm/{self.name}-copy")
+        self.file = pathlib.Path(args.dir) / f"{self.name}.file"
+
+    def rate(self, seconds):
+        return self.args.size / seconds
+
+    def fio(self, mode):
+        """Seconds of one job, its last sync included."""
+        said = json.loads(run(
+            "fio", "--name=job", f"--filename={self.file}", f"--rw={mode}", f"--bs={BLOCK}",
+            f"--size={self.args.size}", f"--iodepth={self.args.depth}", "--direct=1",
+            "--ioengine=io_uring", "--fixedbufs=1", "--end_fsync=1", "--output-format=json"))
+        job = said["jobs"][0]
+        return job["job_runtime"] / 1000
+
+    def mshare(self, *words):
+        said = json.loads(run(self.args.mshare, *words, "--json", "--depth", str(self.args.depth)))
+        return said["seconds"], said["io_uring"] and said["direct"]
+
+    def forget(self, path):
+        """Out of the page cache, so that reading reads."""
+        with open(path, "rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+    def round(self, figures):
+        figures["fio_write"].append(self.rate(self.fio("write")))
+        figures["fio_read"].append(self.rate(self.fio("read")))
+        self.file.unlink()
+        seconds, direct = self.mshare("save", self.name, str(self.file))
+        figures["save"].append(self.rate(seconds))
+        loaded, read_direct = self.mshare("load", str(self.file), self.copy.name)
+        figures["load"].append(self.rate(loaded))
+        self.copy.unlink()
+        self.file.unlink()
+        figures["cp_out"].append(self.rate(timed(copy_and_sync, self.region, self.file)))
+        self.forget(self.file)
+        figures["cp_in"].append(self.rate(timed(run, "cp", self.file, self.copy)))
+        self.copy.unlink()
+        self.file.unlink()
+        return direct and read_direct
+
+    def clean(self):
+        for path in (self.region, self.copy, self.file):
+            path.unlink(missing_ok=True)
+
+
+def report(args, figures, as_meant):
+    median = {name: statistics.median(values) for name, values in figures.items()}
+    print(json.dumps({
+        "size": args.size, "depth": args.depth, "rounds": args.rounds,
+        "io_uring_and_direct": as_meant, "load_average": os.getloadavg()[0],
+        "bytes_per_second": {name: round(value) for name, value in median.items()},
+        "save_to_fio": round(median["save"] / median["fio_write"], 3),
+        "load_to_fio": round(median["load"] / median["fio_read"], 3),
+        "save_to_cp": round(median["save"] / median["cp_out"], 3),
+        "load_to_cp": round(median["load"] / median["cp_in"], 3),
+    }, indent=2))
+
+
+def main():
+    args = arguments()
+    if not shutil.which("fio"):
+        print("skip: no fio: .ci/install-deps bench", file=sys.stderr)
+        return SKIPPED
+    bench = Bench(args)
+    figures = {name: [] for name in ("fio_write", "fio_read", "save", "load", "cp_out", "cp_in")}
+    os.environ["MSHARE_BACKEND"] = "plain"  # /dev/shm without huge pages, as for cp
+    try:
+        make_region(bench.region, args.size)
+        as_meant = all([bench.round(figures) for _ in range(args.rounds)])
+    finally:
+        bench.clean()
+    report(args, figures, as_meant)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
