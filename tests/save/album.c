@@ -121,11 +121,11 @@ static bool has_page(enum shape shape, size_t page)
 {
 	size_t of_chunk = page % (CHUNK / PAGE);
 
-	if (shape != SHAPE_SPARSE)
+	if (shape == SHAPE_NOTHING || shape == SHAPE_DENSE)
 		return shape == SHAPE_DENSE;
 	switch (page / (CHUNK / PAGE) % 4) {
 	case 0:
-		return of_chunk % 3 == 0;
+		return shape == SHAPE_RUNS ? of_chunk % 200 < 20 : of_chunk % 3 == 0;
 	case 1:
 		return false;
 	case 2:

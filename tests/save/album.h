@@ -34,6 +34,7 @@ enum shape {
 	SHAPE_NOTHING, /* none was ever touched */
 	SHAPE_DENSE, /* all */
 	SHAPE_SPARSE, /* chunk 0: every third; 1: none; 2: all; 3: one; then as 0 again */
+	SHAPE_RUNS, /* the same with three runs in chunk 0 */
 	SHAPES
 };
 
