@@ -159,7 +159,7 @@ static int open_queue(struct load *l)
 	const struct mshare_image_attr *attr = l->progress.attr;
 	int err;
 
-	if (!(attr->flags & MSHARE_IMAGE_CACHED) && sys_set_direct(l->source->fd, true))
+	if (sys_set_direct(l->source->fd, !(attr->flags & MSHARE_IMAGE_CACHED)))
 		debug("\"%s\": its file system has no O_DIRECT", l->source->path);
 	err = io_open(&l->queue, l->source->fd, attr->depth);
 	return err ? fail(err, "no memory for %u buffers", attr->depth) : 0;

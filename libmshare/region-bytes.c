@@ -84,17 +84,24 @@ int region_bytes_read(const struct region_bytes *b, uint64_t off, void *buf, siz
 	return 0;
 }
 
+/* What holes cannot be seen in is data, and an error is no hole. */
 int region_bytes_find(const struct region_bytes *b, uint64_t off, uint64_t *start, uint64_t *end)
 {
-	off_t at = off >= b->size   ? -ENXIO
-		   : b->seek_fd < 0 ? (off_t)off
-				    : sys_seek_data(b->seek_fd, (off_t)off);
+	off_t data, hole;
 
-	if (at == -ENXIO || (at >= 0 && (uint64_t)at >= b->size))
+	if (off >= b->size)
 		return -ENXIO;
-	*start = at < 0 ? off : (uint64_t)at;
-	at = b->seek_fd < 0 || at < 0 ? -EINVAL : sys_seek_hole(b->seek_fd, at);
-	*end = at <= (off_t)*start || (uint64_t)at > b->size ? b->size : (uint64_t)at;
+	*start = off;
+	*end = b->size;
+	data = b->seek_fd < 0 ? -EINVAL : sys_seek_data(b->seek_fd, (off_t)off);
+	if (data == -ENXIO || data >= (off_t)b->size)
+		return -ENXIO;
+	if (data < 0)
+		return 0;
+	*start = (uint64_t)data;
+	hole = sys_seek_hole(b->seek_fd, data);
+	if (hole > data && hole < (off_t)b->size)
+		*end = (uint64_t)hole;
 	return 0;
 }
 

@@ -230,7 +230,7 @@ static int open_queue(struct save *s, const struct mshare_image_attr *attr)
 {
 	int err;
 
-	if (!(attr->flags & MSHARE_IMAGE_CACHED) && sys_set_direct(s->target.fd, true))
+	if (sys_set_direct(s->target.fd, !(attr->flags & MSHARE_IMAGE_CACHED)))
 		debug("\"%s\": its file system has no O_DIRECT", s->target.path);
 	err = io_open(&s->queue, s->target.fd, attr->depth);
 	return err ? fail(err, "no memory for %u buffers", attr->depth) : 0;

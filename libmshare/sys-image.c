@@ -93,7 +93,7 @@ int sys_set_direct(int fd, bool direct)
 
 	if (flags < 0)
 		return flags;
-	flags = direct ? flags | O_DIRECT : flags & ~O_DIRECT;
+	flags = (flags & ~(O_DIRECT | O_NONBLOCK)) | (direct ? O_DIRECT : 0);
 	return (int)RETRY(fcntl(fd, F_SETFL, flags));
 }
 

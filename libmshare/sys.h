@@ -63,7 +63,8 @@ uint64_t sys_file_limit(void); /* RLIMIT_FSIZE; UINT64_MAX: none */
 off_t sys_seek_hole(int fd, off_t off); /* -ENXIO: off is not below the end */
 int sys_fsync(int fd);
 int sys_syncfs(int fd); /* the whole file system */
-int sys_set_direct(int fd, bool direct); /* O_DIRECT; -EINVAL: the file system has none */
+/* With O_DIRECT or without, and without O_NONBLOCK. -EINVAL: the file system has none. */
+int sys_set_direct(int fd, bool direct);
 bool sys_is_direct(int fd);
 int sys_random(uint64_t *value);
 
