@@ -245,6 +245,41 @@ static void others_see_it(void **state)
 	region_drop(r, saved);
 }
 
+static void store_for_ever(void *arg)
+{
+	struct look *look = arg;
+	unsigned char *bytes = region_attach_all(look->region);
+
+	signpost_raise(&look->ready);
+	for (uint64_t salt = 1;; salt++)
+		shape_fill(bytes, REGION, SHAPE_DENSE, salt);
+}
+
+/* Each page may be old or new; that the file verifies does not depend on it. */
+static void saved_while_in_use(void **state)
+{
+	struct mshare_image_attr attr = MSHARE_IMAGE_ATTR_INIT;
+	unsigned char *bytes, first[8];
+	struct look look;
+	pid_t pid;
+
+	(void)state;
+	attr.flags = MSHARE_IMAGE_CHECK;
+	look.region = region_with(REGION, SHAPE_DENSE, 0, &bytes);
+	signpost_make(&look.ready);
+	pid = child_start(store_for_ever, &look);
+	signpost_await(&look.ready);
+	memcpy(first, bytes, sizeof(first));
+	for (int i = 0; i < 10; i++) {
+		save_as(look.region, album("used"));
+		check(mshare_load(look.region, AT_FDCWD, album("used"), &attr) == 0);
+	}
+	check(memcmp(first, bytes, sizeof(first)) != 0); /* it was in use */
+	child_kill(pid);
+	signpost_close(&look.ready);
+	region_drop(look.region, bytes);
+}
+
 static void rights(void **state)
 {
 	struct mshare_image_attr check = MSHARE_IMAGE_ATTR_INIT;
@@ -296,11 +331,17 @@ static void nothing_is_left_open(void **state)
 int main(void)
 {
 	const struct CMUnitTest cases[] = {
-		cmocka_unit_test(contents_return),	 cmocka_unit_test(holes_stay_holes),
-		cmocka_unit_test(empty_region),		 cmocka_unit_test(same_contents_same_file),
-		cmocka_unit_test(every_way_is_the_same), cmocka_unit_test(other_sizes),
-		cmocka_unit_test(sizes_off_every_grid),	 cmocka_unit_test(check_only),
-		cmocka_unit_test(others_see_it),	 cmocka_unit_test(rights),
+		cmocka_unit_test(contents_return),
+		cmocka_unit_test(holes_stay_holes),
+		cmocka_unit_test(empty_region),
+		cmocka_unit_test(same_contents_same_file),
+		cmocka_unit_test(every_way_is_the_same),
+		cmocka_unit_test(other_sizes),
+		cmocka_unit_test(sizes_off_every_grid),
+		cmocka_unit_test(check_only),
+		cmocka_unit_test(others_see_it),
+		cmocka_unit_test(saved_while_in_use),
+		cmocka_unit_test(rights),
 		cmocka_unit_test(nothing_is_left_open),
 	};
 
