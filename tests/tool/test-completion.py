@@ -28,6 +28,8 @@ CASES = [
     ("mshare list --na\t", ["list", "--names"]),
     (f"mshare stat /{REGION}\t", ["stat", f"/{NAME}"]),
     (f"mshare rm {REGION}\t", ["rm", NAME]),
+    (f"mshare save {REGION}\t/dev/nul\t", ["save", NAME, "/dev/null"]),
+    ("mshare load /dev/nul\t", ["load", "/dev/null"]),
 ]
 
 # The command tells what it is given, but for what completions ask it.
