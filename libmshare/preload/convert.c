@@ -234,7 +234,10 @@ static int track(struct conversion *c)
 {
 	struct tracked t = { .start = (uintptr_t)c->addr,
 			     .mapped_end = (uintptr_t)c->addr + c->mapped,
-			     .unit = c->region->map_unit };
+			     .unit = c->region->map_unit,
+			     .prot = c->call->prot,
+			     .copyable = is_anonymous(c->call),
+			     .forks = guard_forks() };
 	uint64_t asked;
 	int err = align_up(c->call->len, page_sizes()->base, &asked);
 
