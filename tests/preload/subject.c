@@ -112,6 +112,14 @@ void expect_left(size_t size)
 	expect(report_lines(part, "\"event\": \"left\""));
 }
 
+void expect_unseen(size_t size)
+{
+	char part[64];
+
+	snprintf(part, sizeof(part), "\"size\": %zu,", size);
+	expect(report_lines(part, "") == 0);
+}
+
 void expect_converted(size_t size)
 {
 	char part[64];

@@ -40,6 +40,9 @@ bool backend_is(const char *name);
 void expect_converted(size_t size);
 void expect_left(size_t size);
 
+/* No line of the report is about a mapping of that size: the call went straight to the kernel. */
+void expect_unseen(size_t size);
+
 /* Lines of the report that contain both. */
 size_t report_lines(const char *part, const char *other);
 
