@@ -91,7 +91,7 @@ size_t report_lines(const char *part, const char *other)
 	return count;
 }
 
-static void show_report(void)
+void show_report(void)
 {
 	FILE *report = fopen(getenv(REPORT), "re");
 	char line[2048];

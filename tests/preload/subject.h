@@ -46,6 +46,9 @@ void expect_unseen(size_t size);
 /* Lines of the report that contain both. */
 size_t report_lines(const char *part, const char *other);
 
+/* All of it, on stderr. */
+void show_report(void);
+
 /* Bytes of [addr, addr+len), and of everything, that /proc/self/maps has as mapped. */
 size_t mapped_bytes(const void *addr, size_t len);
 size_t mapped_total(void);

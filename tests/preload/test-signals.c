@@ -61,6 +61,35 @@ static void on_another_stack(void)
 	free(stack.ss_sp);
 }
 
+/* Servers that do their work in handlers let signals in where they wait, and nothing is interrupted
+ * there that a handler could run into. */
+#define WHILE_WAITING (SIZE + 8192)
+
+static void map_while_waiting(int number)
+{
+	char *p = mmap(NULL, WHILE_WAITING, READ_WRITE, ANONYMOUS, -1, 0);
+
+	(void)number;
+	if (p == MAP_FAILED || munmap(p, WHILE_WAITING))
+		_exit(1);
+	handled++;
+}
+
+static void where_signals_are_awaited(void)
+{
+	struct sigaction act = { .sa_handler = map_while_waiting };
+	sigset_t blocked, before;
+
+	handled = 0;
+	expect(sigaction(SIGHUP, &act, NULL) == 0);
+	expect(sigemptyset(&blocked) == 0 && sigaddset(&blocked, SIGHUP) == 0);
+	expect(sigprocmask(SIG_BLOCK, &blocked, &before) == 0 && raise(SIGHUP) == 0);
+	expect(handled == 0);
+	expect(sigsuspend(&before) == -1 && handled == 1);
+	expect_converted(WHILE_WAITING);
+	expect(raise(SIGHUP) == 0 && sigprocmask(SIG_SETMASK, &before, NULL) == 0 && handled == 2);
+}
+
 /* A timer interrupts malloc(3), conversions, and calls on what was converted. */
 static void anywhere(void)
 {
@@ -89,6 +118,7 @@ int main(int argc, char **argv)
 	subject_start(argc, argv, (const char *const[]){ NULL });
 	handler_is_left_alone();
 	on_another_stack();
+	where_signals_are_awaited();
 	anywhere();
 	expect_converted(SIZE);
 	return 0;
