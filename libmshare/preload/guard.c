@@ -65,11 +65,29 @@ static void after_fork_in_parent(void)
 		guard_unlock();
 }
 
+/*
+ * The only thread of a new process has the number of the process, and the C library knows it: a
+ * mutex says by whom it is locked. A system call would be one more for programs that have nothing to
+ * do with us.
+ */
+static int own_number(void)
+{
+	int number;
+
+	guard_lock();
+	number = lock.__data.__owner;
+	guard_unlock();
+	return number;
+}
+
 static void after_fork_in_child(void)
 {
-	atomic_store(&owner, raw_getpid());
-	if (!inside)
-		guard_unlock();
+	if (inside) {
+		atomic_store(&owner, raw_getpid());
+		return;
+	}
+	guard_unlock();
+	atomic_store(&owner, own_number());
 }
 
 void guard_start(void)
