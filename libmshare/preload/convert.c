@@ -86,16 +86,19 @@ static int make_request(const struct conversion *c, struct region_request *req)
 {
 	static const enum mshare_pages best[MSHARE_BACKEND_COUNT] = {
 		[MSHARE_BACKEND_NONE] = MSHARE_PAGES_AUTO,
-		[MSHARE_BACKEND_SHIM] = MSHARE_PAGES_BASE,
 		[MSHARE_BACKEND_THP] = MSHARE_PAGES_THP,
 		[MSHARE_BACKEND_HUGETLB] = MSHARE_PAGES_PMD,
 	};
 	struct mshare_attr attr = MSHARE_ATTR_INIT;
 
 	*req = (struct region_request){ .size = is_anonymous(c->call) ? c->call->len : 0 };
+	/* Below these there is nothing but the kernel's own mapping. */
 	if (settings.backend == MSHARE_BACKEND_PLAIN)
 		req->forced = &backend_plain;
-	attr.prefer = c->tables_only ? MSHARE_PAGES_BASE : best[settings.backend];
+	else if (settings.backend == MSHARE_BACKEND_SHIM || c->tables_only)
+		req->forced = &backend_shim;
+	else
+		attr.prefer = best[settings.backend];
 	if (settings.require_shared)
 		attr.flags |= MSHARE_REQUIRE_SHARED_TABLES;
 	return options_attr(&attr, &req->attr);
@@ -208,17 +211,33 @@ static int attach_with(struct conversion *c, bool populate)
 	return c->call->flags & MAP_FIXED ? attach_over(c, populate) : attach_free(c, populate);
 }
 
+/* Without a host the module's backend gives an ordinary mapping, which the kernel does as well. */
+static int check_linked(struct conversion *c)
+{
+	struct mshare_stat st = { 0 };
+	int err;
+
+	if (c->linked || !c->region->ops->mapping_fd)
+		return 0;
+	err = raw_munmap(c->addr, c->mapped);
+	if (err)
+		debug("a mapping stays at %p: error %d", c->addr, -err);
+	c->region->ops->stat(c->region, &st);
+	return pass(c,
+		    st.reason[0] ? st.reason : "shim: without any right there is nothing to share");
+}
+
 /* mmap(2) does not fail for want of memory to populate with. */
 static int attach(struct conversion *c)
 {
 	bool populate = wants_population(c);
-	int err = attach_with(c, populate);
+	int err = align_up(c->call->len, c->region->map_unit, &c->mapped);
 
+	if (!err)
+		err = attach_with(c, populate);
 	if (err && populate)
 		err = attach_with(c, false);
-	if (err)
-		return pass(c, fail_reason());
-	return align_up(c->call->len, c->region->map_unit, &c->mapped);
+	return err ? pass(c, fail_reason()) : check_linked(c);
 }
 
 /* An ordinary mapping of the same bytes, to take the linked one's place: it costs addresses only,
@@ -363,11 +382,6 @@ int convert_segment(const struct map_call *call, void **out, char *reason, size_
 	struct conversion c = { .call = call, .tables_only = true };
 	int err = convert(&c);
 
-	if (!err && !c.linked) {
-		err = pass(&c, "shim: no shared tables for this attachment");
-		if (raw_munmap(c.addr, c.mapped))
-			debug("a mapping stays at %p", c.addr);
-	}
 	if (err)
 		snprintf(reason, size, "%s", c.reason);
 	else

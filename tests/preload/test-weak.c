@@ -3,7 +3,7 @@
  * Where something is missing or short, the program starts and runs all the same, and the report says
  * what it got and why.
  *
- * usage: test-NAME PATH-OF-MSHARE
+ * usage: test-NAME PATH-OF-MSHARE [BACKEND]
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -149,6 +149,20 @@ static void little_memory(void)
 		_exit(77);
 }
 
+/* In guests: the kernel module's device, and no right to it. */
+static void forbidden_device(void)
+{
+	struct stat device;
+
+	expect(stat("/dev/mshare", &device) == 0);
+	expect(unshare(CLONE_NEWNS) == 0);
+	expect(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+	expect(mknod("/tmp/mshare-test-device", S_IFCHR | 0600, device.st_rdev) == 0);
+	expect(mount("/tmp/mshare-test-device", "/dev/mshare", NULL, MS_BIND, NULL) == 0);
+	expect(unlink("/tmp/mshare-test-device") == 0);
+	expect(chmod(report, 0666) == 0 && setgid(65534) == 0 && setuid(65534) == 0);
+}
+
 static void nothing(void)
 {
 }
@@ -178,6 +192,17 @@ static const struct shortage shortages_with_pool[] = {
 	{ "RLIMIT_AS", few_addresses, "--", "use", 0, 1, "" },
 	{ "no shared tables", nothing, "--require-shared-tables", "use", 1, 1,
 	  "\"error\": \"Operation not supported\"" },
+};
+
+static const struct shortage shortages_with_module[] = {
+	{ "nothing is short", nothing, "--", "use", CONVERTED },
+	{ "tables are shared", nothing, "--require-shared-tables", "use", CONVERTED },
+	{ "no module", no_dev_shm, "--", "use", 0, 1, "the mshare module is not loaded" },
+	{ "forbidden device", forbidden_device, "--", "use", 0, 1, "no right to open /dev/mshare" },
+	{ "no helper", no_helper, "--", "use", 0, 1, "no host process for the region" },
+	{ "RLIMIT_NOFILE", few_descriptors, "--", "use", 0, 1, "" },
+	{ "RLIMIT_AS", few_addresses, "--", "use", 0, 1, "" },
+	{ "no shared tables", no_dev_shm, "--require-shared-tables", "use", 125, 0, "" },
 };
 
 static void become(const struct shortage *s)
@@ -245,12 +270,16 @@ int main(int argc, char **argv)
 		is_mode(argc, argv, "use") ? use_memory() : use_little();
 		return 0;
 	}
-	expect(argc == 2);
+	if (argc == 3) /* where the environment is not at hand */
+		expect(setenv("MSHARE_BACKEND", argv[2], 1) == 0);
+	expect(argc == 2 || argc == 3);
 	command = access(argv[1], X_OK) == 0 ? argv[1] : (char *)"mshare";
 	fd = mkstemp(report);
 	expect(fd >= 0 && close(fd) == 0);
 	if (backend_is("hugetlb"))
 		TRY_ALL(shortages_with_pool);
+	else if (backend_is("shim"))
+		TRY_ALL(shortages_with_module);
 	else
 		TRY_ALL(shortages);
 	unlink(report);
