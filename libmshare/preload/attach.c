@@ -11,9 +11,14 @@
 #include "settings.h"
 #include "tracked.h"
 
-int conversion_pass(struct conversion *c, const char *reason)
+void conversion_say(struct conversion *c, const char *reason)
 {
 	snprintf(c->reason, sizeof(c->reason), "%s", reason);
+}
+
+int conversion_pass(struct conversion *c, const char *reason)
+{
+	conversion_say(c, reason);
 	return -EOPNOTSUPP;
 }
 

@@ -23,6 +23,8 @@ static inline bool is_anonymous(const struct map_call *call)
 	return call->flags & MAP_ANONYMOUS;
 }
 
+void conversion_say(struct conversion *c, const char *reason);
+
 /* -EOPNOTSUPP: stays with the kernel, and why. */
 must_check int conversion_pass(struct conversion *c, const char *reason);
 

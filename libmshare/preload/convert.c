@@ -191,13 +191,17 @@ static void leave_to_kernel(struct conversion *c, struct report_entry *e)
 
 static void describe(struct conversion *c, struct report_entry *e)
 {
-	snprintf(c->reason, sizeof(c->reason), "%s",
-		 c->too_big ? "not populated, its control group has less memory left"
-			    : c->region->reason);
-	e->reason = c->reason;
+	struct mshare_stat st = { 0 };
+
 	e->addr = c->addr;
 	e->backend = c->region->ops->name;
 	e->page_size = c->region->page_size;
+	e->shared_tables = region_shares_tables(c->region);
+	e->reason = c->reason;
+	if (c->too_big)
+		conversion_say(c, "not populated, its control group has less memory left");
+	else if (settings.report && !region_stat(c->region, &st))
+		conversion_say(c, st.reason);
 }
 
 /* Reported when the region's descriptor is closed again: there may be no other to write with. */

@@ -186,7 +186,7 @@ static void nothing(void)
 #define LEFT 0, 1, "\"event\": \"left\""
 static const struct shortage shortages[] = {
 	{ "nothing is short", nothing, "--", "use", CONVERTED },
-	{ "no helper", no_helper, "--", "use", CONVERTED },
+	{ "no helper", no_helper, "--", "use", 0, 1, "mshare-host cannot be started" },
 	{ "RLIMIT_AS", nothing, "--", "use-few-addresses", 0, 1, "" },
 	{ "RLIMIT_NOFILE", few_descriptors, "--", "use", CONVERTED },
 	{ "RLIMIT_FSIZE", short_files, "--", "use", LEFT },
@@ -212,7 +212,8 @@ static const struct shortage shortages_with_pool[] = {
 
 static const struct shortage shortages_with_module[] = {
 	{ "nothing is short", nothing, "--", "use", CONVERTED },
-	{ "tables are shared", nothing, "--require-shared-tables", "use", CONVERTED },
+	{ "tables are shared", nothing, "--require-shared-tables", "use", 0, 1,
+	  "\"shared_tables\": true" },
 	{ "no module", no_dev_shm, "--", "use", 0, 1, "the mshare module is not loaded" },
 	{ "forbidden device", forbidden_device, "--", "use", 0, 1, "no right to open /dev/mshare" },
 	{ "no helper", no_helper, "--", "use", 0, 1, "no host process for the region" },
