@@ -52,11 +52,13 @@ PUBLIC void *mmap(void *addr, size_t len, int prot, int flags, int fd, off_t off
 {
 	const struct map_call call = { addr, len, prot, flags, fd, off };
 	const int entered = sys_errno();
+	const bool concerns =
+		convert_concerns(&call) && !convert_is_own(__builtin_return_address(0));
 	void *out = MAP_FAILED;
 
-	if ((!convert_concerns(&call) && !tracked_any()) || !guard_enter())
+	if ((!concerns && !tracked_any()) || !guard_enter())
 		return plain_result(raw_mmap(&call, &out)) ? MAP_FAILED : out;
-	if (convert_concerns(&call) && !convert_is_own(__builtin_return_address(0)))
+	if (concerns)
 		return leave(entered, convert_map(&call, &out)) ? MAP_FAILED : out;
 	return leave(entered, map_beside_tracked(&call, &out)) ? MAP_FAILED : out;
 }

@@ -21,6 +21,12 @@ THREAD_LOCAL sigset_t signals_before; /* while inside */
 THREAD_LOCAL int cancelling_before; /* while inside */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* Read-locked by who is inside, write-locked across fork(2): a child finds no lock of ours or of the
+ * library's taken, and inherits no descriptor of a conversion in progress. */
+#define NOBODY_INSIDE PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP
+static pthread_rwlock_t insiders = NOBODY_INSIDE;
+
 static atomic_int owner; /* the process for which everything here is in order */
 static atomic_uint forks;
 
@@ -38,6 +44,7 @@ bool guard_enter(void)
 	pthread_sigmask(SIG_SETMASK, &all, &signals_before);
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancelling_before);
 	inside = 1;
+	pthread_rwlock_rdlock(&insiders);
 	return true;
 }
 
@@ -45,6 +52,7 @@ void guard_leave(void)
 {
 	sigset_t before = signals_before;
 
+	pthread_rwlock_unlock(&insiders);
 	inside = 0;
 	pthread_setcancelstate(cancelling_before, NULL);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -65,18 +73,15 @@ unsigned int guard_forks(void)
 	return atomic_load_explicit(&forks, memory_order_relaxed);
 }
 
-/* Nobody forks inside of us; if something in the C library did, the lock would be held already. */
 static void before_fork(void)
 {
 	atomic_fetch_add_explicit(&forks, 1, memory_order_relaxed);
-	if (!inside)
-		guard_lock();
+	pthread_rwlock_wrlock(&insiders);
 }
 
 static void after_fork_in_parent(void)
 {
-	if (!inside)
-		guard_unlock();
+	pthread_rwlock_unlock(&insiders);
 }
 
 /*
@@ -94,13 +99,10 @@ static int own_number(void)
 	return number;
 }
 
+/* The writer was a thread of the parent, by its number: here it is made anew. */
 static void after_fork_in_child(void)
 {
-	if (inside) {
-		atomic_store(&owner, raw_getpid());
-		return;
-	}
-	guard_unlock();
+	insiders = (pthread_rwlock_t)NOBODY_INSIDE;
 	atomic_store(&owner, own_number());
 }
 

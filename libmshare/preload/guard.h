@@ -26,7 +26,7 @@ must_check bool guard_in_handler(void);
 /* Children this process has made so far; what is older than the last of them may be shared. */
 unsigned int guard_forks(void);
 
-/* The lock of what this library remembers, held across fork(2). Within guard_enter() only. */
+/* The lock of what this library remembers. Within guard_enter() only. */
 void guard_lock(void);
 void guard_unlock(void);
 

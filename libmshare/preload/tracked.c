@@ -174,6 +174,8 @@ static void forget_unmapped(struct range r)
 			drop(t);
 		else if (t->end > r.start && t->end <= r.end && !t->spare)
 			drop(t); /* what is left ends where a huge page does */
+		else if (t->start < r.end && !t->spare)
+			t->start = r.end; /* and so does what is left before it */
 		else
 			i++;
 	}
@@ -210,12 +212,27 @@ static void note_protection(struct range r, int prot)
 	}
 }
 
+/* The one linked mapping that has all of the range. */
+static struct tracked *linked_around(struct range r)
+{
+	size_t i = 0;
+	struct tracked *t = next_in(r, &i);
+
+	return t && t->spare && t->start <= r.start && r.end <= t->end ? t : NULL;
+}
+
 int tracked_mprotect(void *addr, size_t len, int prot)
 {
 	struct range r = range_of(addr, len);
+	const struct tracked *t;
 	int err;
 
 	guard_lock();
+	t = linked_around(r);
+	if (t && t->prot == prot) {
+		guard_unlock();
+		return 0; /* which the module would refuse as any other */
+	}
 	err = raw_mprotect(addr, with_tail(r), prot);
 	if (is_refusal(err) && make_range_ordinary(r))
 		err = raw_mprotect(addr, with_tail(r), prot);
@@ -225,14 +242,36 @@ int tracked_mprotect(void *addr, size_t len, int prot)
 	return err;
 }
 
+/* Holes are made in the file, not in a mapping: by way of the spare, all others see them too. */
+static bool is_for_the_file(const struct tracked *t, int advice)
+{
+	return t && advice == MADV_REMOVE;
+}
+
+/* Whether the kernel may have refused because the range is a part. */
+static bool is_part(struct range r)
+{
+	struct tracked *t;
+
+	for (size_t i = 0; (t = next_in(r, &i)); i++)
+		if (r.start > t->start || r.end < t->end)
+			return true;
+	return false;
+}
+
 int tracked_madvise(void *addr, size_t len, int advice)
 {
 	struct range r = range_of(addr, len);
+	const struct tracked *t;
 	int err;
 
 	guard_lock();
-	err = raw_madvise(addr, with_tail(r), advice);
-	if (is_refusal(err) && make_range_ordinary(r))
+	t = linked_around(r);
+	if (is_for_the_file(t, advice))
+		err = raw_madvise((char *)addr + (t->spare - t->start), len, advice);
+	else
+		err = raw_madvise(addr, with_tail(r), advice);
+	if (is_refusal(err) && is_part(r) && make_range_ordinary(r))
 		err = raw_madvise(addr, with_tail(r), advice);
 	guard_unlock();
 	return err;
@@ -277,27 +316,31 @@ int tracked_mremap(void *addr, size_t old_len, size_t new_len, int flags, void *
 	if (is_refusal(err) && make_range_ordinary(r))
 		err = raw_mremap(addr, old_len, new_len, flags, to, out);
 	t = err || !old_len ? NULL : next_in(r, &i);
-	if (t && t->start == r.start)
+	if (t && t->start == r.start && t->end <= r.end)
 		moved(t, (uintptr_t)*out, new_len);
+	else if (t)
+		forget_unmapped(r);
 	guard_unlock();
 	return err;
 }
 
 /*
- * Over huge pages the kernel maps nothing that ends within one. So the whole attachment gives way
- * to a mapping without any right, in one step, and what is beyond the range goes.
+ * Over huge pages the kernel maps nothing that ends within one. So they give way, from the first
+ * that is to go to the end of the tail, to a mapping without any right, in one step; and what is
+ * beyond the range goes.
  */
 static int blank(struct tracked *t, struct range r)
 {
-	struct map_call call = { .addr = (void *)t->start,
-				 .len = t->mapped_end - t->start,
+	uintptr_t from = t->start > r.start ? t->start : r.start;
+	struct map_call call = { .addr = (void *)from,
+				 .len = t->mapped_end - from,
 				 .prot = PROT_NONE,
 				 .flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED,
 				 .fd = -1 };
 	void *got;
 	int err = raw_mmap(&call, &got);
 
-	if (!err && t->mapped_end > r.end)
+	if (!err)
 		err = raw_munmap((void *)r.end, t->mapped_end - r.end);
 	if (!err)
 		drop(t);
@@ -323,11 +366,13 @@ int tracked_vacate(void *addr, size_t len)
 	while (!err && (t = next_in(r, &i))) {
 		if (cuts(t, r))
 			err = make_ordinary(t);
-		else if (r.start <= t->start && t->end <= r.end && t->mapped_end > r.end)
+		else if (t->end <= r.end && t->mapped_end > r.end)
 			err = blank(t, r);
 		else
 			i++;
 	}
+	if (!err)
+		forget_unmapped(r);
 	guard_unlock();
 	return err;
 }

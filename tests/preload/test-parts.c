@@ -108,6 +108,53 @@ static void replace_a_part(void)
 	expect(mapped_total() == before);
 }
 
+/* From the middle to the end that the program knows of, and the other way round. */
+static void replace_the_ends(void)
+{
+	size_t before = mapped_total();
+	char *p = map();
+	char *end = p + 8 * HUGE;
+
+	expect(mmap(end, SIZE - 8 * HUGE, READ_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+		    0) == end);
+	expect(end[0] == 0);
+	expect_filled(p, 8 * HUGE, 1);
+	expect(mmap(p, 2 * HUGE, READ_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == p);
+	expect(p[0] == 0);
+	expect(mapped_total() == before + SIZE);
+	expect(munmap(p, SIZE) == 0);
+	expect(mapped_total() == before);
+}
+
+static void holes(void)
+{
+	char *p = map();
+
+	expect(madvise(p + 2 * HUGE, 2 * HUGE, MADV_REMOVE) == 0);
+	expect(p[2 * HUGE] == 0 && p[4 * HUGE - 1] == 0);
+	expect_filled(p, 2 * HUGE, 1);
+	expect(madvise(p, HUGE, MADV_DONTFORK) == 0 && madvise(p, HUGE, MADV_DOFORK) == 0);
+	expect(madvise(p, HUGE, 12345) == -1);
+	expect_filled(p, 2 * HUGE, 1);
+	expect(munmap(p, SIZE) == 0);
+}
+
+/* Pieces of huge pages that were cut out earlier are nobody's any more. */
+static void guard_after_a_cut(void)
+{
+	size_t before = mapped_total();
+	char *p = map();
+
+	expect(munmap(p + 2 * HUGE, HUGE) == 0);
+	if (mprotect(p + SIZE - 4096, 4096, PROT_NONE) == 0)
+		expect(mprotect(p + SIZE - 4096, 4096, READ_WRITE) == 0);
+	else
+		expect(backend_is("hugetlb"));
+	expect_filled(p, 2 * HUGE, 1);
+	expect(munmap(p, SIZE) == 0);
+	expect(mapped_total() == before);
+}
+
 /* Over all of it, with something of another kind. */
 static void replace_the_whole(void)
 {
@@ -145,7 +192,10 @@ int main(int argc, char **argv)
 	shared_while_cut();
 	unmap_in_pieces();
 	replace_a_part();
+	replace_the_ends();
 	replace_the_whole();
+	holes();
+	guard_after_a_cut();
 	move();
 	return 0;
 }
