@@ -52,8 +52,8 @@ PUBLIC void *mmap(void *addr, size_t len, int prot, int flags, int fd, off_t off
 {
 	const struct map_call call = { addr, len, prot, flags, fd, off };
 	const int entered = sys_errno();
-	const bool concerns =
-		convert_concerns(&call) && !convert_is_own(__builtin_return_address(0));
+	const bool concerns = convert_concerns(&call) && !guard_is_inside() &&
+			      !convert_is_own(__builtin_return_address(0));
 	void *out = MAP_FAILED;
 
 	if ((!concerns && !tracked_any()) || !guard_enter())

@@ -58,6 +58,11 @@ void guard_leave(void)
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
+bool guard_is_inside(void)
+{
+	return inside;
+}
+
 void guard_lock(void)
 {
 	pthread_mutex_lock(&lock);

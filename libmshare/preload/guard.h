@@ -18,6 +18,7 @@ void guard_start(void);
  */
 must_check bool guard_enter(void);
 void guard_leave(void);
+bool guard_is_inside(void);
 
 /* Whether a signal handler is running on this stack that interrupted more than waiting for signals.
  * Only for calls that cost much more. */
