@@ -194,7 +194,7 @@ void expect_filled(const void *p, size_t len, uint64_t salt)
 
 void wait_for(pid_t pid)
 {
-	int status;
+	int status = 0;
 
 	expect(pid > 0 && waitpid(pid, &status, 0) == pid);
 	expect(WIFEXITED(status) && WEXITSTATUS(status) == 0);

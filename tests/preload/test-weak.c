@@ -252,7 +252,7 @@ static void try(const struct shortage *s)
 {
 	char part[64];
 	pid_t pid;
-	int status;
+	int status = 0;
 
 	fflush(NULL);
 	expect(truncate(report, 0) == 0);
