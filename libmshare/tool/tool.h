@@ -29,6 +29,7 @@ extern const struct command command_load;
 extern const struct command command_metrics;
 extern const struct command command_rm;
 extern const struct command command_save;
+extern const struct command command_run;
 extern const struct command command_stat;
 extern const struct command command_top;
 

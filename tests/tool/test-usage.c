@@ -8,8 +8,8 @@
 
 static void help_is_on_stdout(void **state)
 {
-	static const char *const commands[] = { "",   "doctor",	 "list", "stat", "top",
-						"rm", "metrics", "save", "load", "bench" };
+	static const char *const commands[] = { "",	   "doctor", "list", "stat",  "top", "rm",
+						"metrics", "save",   "load", "bench", "run" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
