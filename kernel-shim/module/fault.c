@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A fault of an attached process: let the host have the page, then point to the host's table. */
+#include <linux/file.h>
 #include <linux/highmem.h>
 #include <linux/magic.h>
 #include <linux/sched/mm.h>
@@ -177,9 +178,20 @@ static bool dropped_lock(vm_fault_t ret)
 }
 
 /*
- * What the host maps already only has to be linked. What it does not it faults in first, which the
- * slot may have to be linked for once more, or for the first time. Host mmap_lock held; returns
- * what host_fault() does.
+ * Whether what takes its time may be done without the attached mmap_lock, to be tried again by the
+ * core. Not for page_mkwrite(), nor where the caller keeps its lock.
+ */
+static bool may_unlock(const struct vm_fault *vmf)
+{
+	return (vmf->flags & FAULT_FLAG_ALLOW_RETRY) &&
+	       !(vmf->flags & (FAULT_FLAG_RETRY_NOWAIT | FAULT_FLAG_MKWRITE));
+}
+
+/*
+ * What the host maps already only has to be linked. What it does not it faults in first: without
+ * the attached mmap_lock if that is possible, and once, because an error can only be returned under
+ * it. The slot may then have to be linked once more, or for the first time. Host mmap_lock held;
+ * returns what host_fault() does.
  */
 static vm_fault_t link_or_fault(struct mshim_link *link, const struct vm_fault *vmf,
 				struct vm_area_struct *host, unsigned long seq,
@@ -191,11 +203,15 @@ static vm_fault_t link_or_fault(struct mshim_link *link, const struct vm_fault *
 	*outcome = try_link(link, vmf, host, addr, seq);
 	if (*outcome != MISSING)
 		return *outcome == UNFIT ? VM_FAULT_SIGBUS : 0;
+	if (may_unlock(vmf) && !(vmf->flags & FAULT_FLAG_TRIED))
+		return 0;
 	ret = host_fault(link->view, host, vmf, tries);
 	if (dropped_lock(ret))
 		*outcome = AGAIN;
 	else if (!(ret & VM_FAULT_ERROR))
 		*outcome = try_link(link, vmf, host, addr, seq);
+	if (*outcome == MISSING)
+		*outcome = DONE; /* gone again: so is the access repeated */
 	return *outcome == UNFIT ? VM_FAULT_SIGBUS : ret;
 }
 
@@ -224,22 +240,61 @@ static void wait_for_end(struct mshim_view *view)
 	wait_event_killable_timeout(view->wait, !READ_ONCE(view->invalidating), WAIT_STEP);
 }
 
-/* A fault, or what keeps it from being served here: BLANK. A page that is gone again is MISSING. */
+/* A fault, or what keeps it from being served here: BLANK, and where may_unlock() MISSING, BUSY. */
 static vm_fault_t serve(struct vm_fault *vmf, struct mshim_link *link, enum outcome *outcome)
 {
+	bool wait = !may_unlock(vmf);
 	unsigned int tries = 0;
 	vm_fault_t ret;
 
 	spin_lock(&link->view->lock);
-	link->view->faults++;
+	link->view->faults += !(vmf->flags & FAULT_FLAG_TRIED);
 	spin_unlock(&link->view->lock);
 	do {
 		*outcome = DONE;
 		ret = fault_once(link, vmf, tries++, outcome);
-		if (*outcome == BUSY)
+		if (*outcome == BUSY && wait)
 			wait_for_end(link->view);
-	} while (!ret && (*outcome == AGAIN || *outcome == BUSY) && !fatal_signal_pending(current));
+	} while (!ret && (*outcome == AGAIN || (*outcome == BUSY && wait)) &&
+		 !fatal_signal_pending(current));
 	return ret ?: VM_FAULT_NOPAGE;
+}
+
+/* The page of a fault, for the host alone. What goes wrong is found again by who tries again. */
+static void bring_in(struct mshim_view *view, const struct vm_fault *vmf)
+{
+	struct vm_area_struct *vma;
+	vm_fault_t ret = 0;
+
+	if (mshim_mmap_read_lock_nested(view->mm))
+		return;
+	vma = READ_ONCE(view->dead) ? NULL : host_vma(view, host_addr(view, vmf->pgoff));
+	if (vma)
+		ret = host_fault(view, vma, vmf, 0);
+	if (!dropped_lock(ret))
+		mmap_read_unlock(view->mm);
+}
+
+/*
+ * Goes on without the attached mmap_lock, so that neither I/O nor the migration of a page keeps
+ * other threads from mapping memory, or a section of the host from emptying slots at once
+ * (walkers.c). The link and its VMA may go meanwhile. The file of the VMA keeps the view; its last
+ * reference is dropped on the way to user mode, so it keeps this code loaded as well.
+ */
+static vm_fault_t go_on_unlocked(struct vm_fault *vmf, struct mshim_link *link, bool missing)
+{
+	struct file *file = get_file(vmf->vma->vm_file);
+	struct mshim_view *view = link->view;
+
+	mmget(view->mm); /* the link has it until the lock is dropped */
+	mmap_read_unlock(link->mm);
+	if (missing)
+		bring_in(view, vmf);
+	else
+		wait_for_end(view);
+	mmput_async(view->mm);
+	fput(file);
+	return VM_FAULT_RETRY;
 }
 
 /* Never under a VMA lock: without map_pages() the core takes the mmap_lock before it calls us. */
@@ -254,7 +309,11 @@ vm_fault_t mshim_fault(struct vm_fault *vmf)
 	if (!link->notified)
 		return mshim_repair(vmf);
 	ret = serve(vmf, link, &outcome);
-	return outcome == BLANK ? mshim_repair(vmf) : ret;
+	if (outcome == BLANK)
+		return mshim_repair(vmf);
+	if (!(ret & VM_FAULT_ERROR) && (outcome == MISSING || outcome == BUSY))
+		return go_on_unlocked(vmf, link, outcome == MISSING);
+	return ret;
 }
 
 /*

@@ -136,6 +136,8 @@ struct mshim_round {
 	bool have_cpus;
 	bool emptied;			/* at least one slot */
 	bool wait_walkers;		/* see walkers.c */
+	struct mm_struct *walked[16];	/* mm_count; where walks may be under way */
+	unsigned int nr_walked;
 	struct page *tables[64];	/* references to drop after the round */
 	unsigned int nr_tables;
 };

@@ -4,6 +4,7 @@
  * blanks (walkers.c) into empty slots. Faults do it themselves, where they may drop the lock they
  * came with; else a worker does it for them.
  */
+#include <linux/file.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
@@ -91,23 +92,29 @@ static vm_fault_t wait_for_worker(struct mshim_link *link)
 	return patient ? VM_FAULT_NOPAGE : VM_FAULT_OOM;
 }
 
-/* The lock is dropped, as VM_FAULT_RETRY promises; the VMA is looked up again: it may be gone. */
+/*
+ * The lock is dropped, as VM_FAULT_RETRY promises; the VMA is looked up again: it may be gone. Its
+ * file keeps this code loaded, see go_on_unlocked().
+ */
 vm_fault_t mshim_repair(struct vm_fault *vmf)
 {
 	struct mm_struct *mm = vmf->vma->vm_mm;
 	unsigned long address = vmf->address;
 	struct vm_area_struct *vma;
+	struct file *file;
 
 	if (vmf->flags & FAULT_FLAG_RETRY_NOWAIT)
 		return VM_FAULT_RETRY;
 	if (!(vmf->flags & FAULT_FLAG_ALLOW_RETRY))
 		return wait_for_worker(vmf->vma->vm_private_data);
+	file = get_file(vmf->vma->vm_file);
 	mmap_read_unlock(mm);
-	if (mmap_write_lock_killable(mm))
-		return VM_FAULT_RETRY;
-	vma = find_vma(mm, address);
-	if (vma && vma->vm_start <= address && mshim_link_of(vma))
-		repair_link(mshim_link_of(vma));
-	mmap_write_unlock(mm);
+	if (!mmap_write_lock_killable(mm)) {
+		vma = find_vma(mm, address);
+		if (vma && vma->vm_start <= address && mshim_link_of(vma))
+			repair_link(mshim_link_of(vma));
+		mmap_write_unlock(mm);
+	}
+	fput(file);
 	return VM_FAULT_RETRY;
 }

@@ -301,12 +301,16 @@ void mshim_views_show(struct seq_file *out)
 
 	mutex_lock(&mshim_views_mutex);
 	hash_for_each(views_by_mm, bucket, view, by_mm) {
+		const struct inode *inode = file_inode(view->backing);
+		dev_t dev = inode->i_sb->s_dev;
+
 		spin_lock(&view->lock);
 		seq_printf(out, "%u %s %u %lu %lu %llu %llu %llu ",
 			   from_kuid_munged(seq_user_ns(out), view->uid),
 			   view->writable ? "rw" : "r", view->nr_links, view->nr_tables,
 			   view->nr_entries, view->faults, view->invalidations, view->flushes);
 		spin_unlock(&view->lock);
+		seq_printf(out, "%02x:%02x %lu ", MAJOR(dev), MINOR(dev), inode->i_ino);
 		seq_file_path(out, view->backing, " \t\n\\");
 		seq_putc(out, '\n');
 	}

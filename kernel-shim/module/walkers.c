@@ -26,12 +26,15 @@
  *        ones. Before the core may change the old table, all such walkers must have finished. They
  *        never sleep between the two reads and their last use of the table, so a grace period of
  *        RCU-tasks (every task has slept or been in user mode, preempted ones included) waits for
- *        them, and for nothing else. It is not needed if the mmap_lock turns out to be free, or
- *        held by nobody but ourselves.
+ *        them, and for nothing else. As it takes a tenth of a second, the mmap_lock is watched
+ *        first, a millisecond at most: once it is free, or held by nobody but ourselves, it is not
+ *        needed. Faults wait for pages, and for sections, without the lock (fault.c).
  *   A blank becomes an empty slot again only under the mmap_lock for writing: repair.c.
  */
+#include <linux/delay.h>
 #include <linux/highmem.h>
 #include <linux/rcupdate.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/swap.h>
 
@@ -170,8 +173,12 @@ void mshim_walkers_unlock(struct mshim_link *link, bool locked)
 /* Whether somebody besides current may be walking, now that the entry has been replaced. */
 static bool walkers_possible(struct mm_struct *mm)
 {
+	bool locked;
+
 	smp_mb(); /* the entry is replaced before the lock is looked at; pairs with down_read() */
-	if (!rwsem_is_locked(&mm->mmap_lock))
+	locked = rwsem_is_locked(&mm->mmap_lock);
+	smp_mb(); /* what they did is seen by what follows; pairs with up_read() */
+	if (!locked)
 		return false;
 	/* Ours alone: we are here, not between two reads, and any other would hold a reference. */
 	return mm != current->mm || atomic_read(&mm->mm_users) > 1;
@@ -181,6 +188,19 @@ static bool walkers_possible(struct mm_struct *mm)
 bool mshim_registration_lock(struct mm_struct *mm)
 {
 	return false;
+}
+
+/* view->lock held, and the link keeps the mm. */
+static void remember_walked(struct mshim_round *round, struct mm_struct *mm)
+{
+	if (round->nr_walked && round->walked[round->nr_walked - 1] == mm)
+		return;
+	if (round->nr_walked == ARRAY_SIZE(round->walked)) {
+		round->wait_walkers = true;
+		return;
+	}
+	mmgrab(mm);
+	round->walked[round->nr_walked++] = mm;
 }
 
 static pmd_t replace(struct mshim_link *link, unsigned long nr, pmd_t *pmd, bool exclusive,
@@ -195,13 +215,30 @@ static pmd_t replace(struct mshim_link *link, unsigned long nr, pmd_t *pmd, bool
 	__set_bit(nr, link->blank);
 	link->nr_blank++;
 	mshim_repair_later(link);
-	if (!round->wait_walkers)
-		round->wait_walkers = walkers_possible(link->mm);
+	if (!round->wait_walkers && walkers_possible(link->mm))
+		remember_walked(round, link->mm);
 	return old;
+}
+
+/* Faults hold the mmap_lock for microseconds: seen free once, all walks of before have ended. */
+static bool walks_end_soon(struct mm_struct *mm)
+{
+	int tries = 20;
+
+	while (walkers_possible(mm) && --tries)
+		usleep_range(20, 50);
+	return tries;
 }
 
 static void end_walks(struct mshim_round *round)
 {
+	while (round->nr_walked) {
+		struct mm_struct *mm = round->walked[--round->nr_walked];
+
+		if (!round->wait_walkers && !walks_end_soon(mm))
+			round->wait_walkers = true;
+		mmdrop(mm);
+	}
 	if (round->wait_walkers)
 		synchronize_rcu_tasks();
 	while (round->nr_tables)
@@ -293,6 +330,7 @@ void mshim_round_begin(struct mshim_round *round)
 {
 	round->emptied = false;
 	round->wait_walkers = false;
+	round->nr_walked = 0;
 	round->nr_tables = 0;
 	/* Without memory for a mask all CPUs are flushed: slower, never wrong. */
 	round->have_cpus = zalloc_cpumask_var(&round->cpus, GFP_ATOMIC | __GFP_NOWARN);

@@ -104,9 +104,10 @@ int bench_attach(const struct bench_memory *m, void **addr, char *why, size_t wh
 static void write_words(void *addr, uint64_t size)
 {
 	volatile uint64_t *words = addr;
+	uint64_t page = page_sizes()->base;
 
-	for (uint64_t off = 0; off < size; off += page_sizes()->base)
-		words[off / sizeof(*words)] = bench_word(off);
+	for (uint64_t off = 0; off < size; off += page)
+		words[bench_place(off, page) / sizeof(*words)] = bench_word(off);
 }
 
 static int make_huge(const struct bench_memory *m, uint64_t *huge, char *why, size_t why_size)

@@ -377,6 +377,9 @@ const struct command command_bench = {
 		"\n"
 		"The objects: backend, page_size, procs, parallel, size, table_bytes_per_proc,\n"
 		"minor_faults_per_proc, attach_us, first_scan_ms, second_scan_ms; or backend,\n"
-		"procs, parallel, size and unavailable, with the reason why this machine cannot do it.\n",
+		"procs, parallel, size and unavailable, with the reason why this machine cannot do it.\n"
+		"\n"
+		"Example: what 64 processes pay for a buffer pool of 8 GiB, with a chart\n"
+		"  mshare bench tables --procs 64 --size 8G --plot tables.svg\n",
 	.run = run,
 };

@@ -68,6 +68,16 @@ must_check int bench_attach(const struct bench_memory *m, void **addr, char *why
  * became huge. */
 must_check int bench_fill(const struct bench_memory *m, uint64_t *huge, char *why, size_t why_size);
 
+/*
+ * Where the word of the base page at off is. In each page it is in the next cache line, as the rows
+ * of a table are: at the same place of every page a million of them meet in the same few sets of the
+ * processor's caches, and a scan measures that.
+ */
+static inline uint64_t bench_place(uint64_t off, uint64_t page)
+{
+	return off + off / page * 64 % page;
+}
+
 /* The word that bench_fill() writes into the base page at this offset. */
 static inline uint64_t bench_word(uint64_t off)
 {

@@ -45,6 +45,9 @@ const struct command command_doctor = {
 		"\n"
 		"  --json  one object\n"
 		"\n"
-		"Exit status: 0 if there is better than plain pages, 1 if not, 2 for wrong usage.\n",
+		"Exit status: 0 if there is better than plain pages, 1 if not, 2 for wrong usage.\n"
+		"\n"
+		"Example: the commands alone\n"
+		"  mshare doctor --json | jq -r '.better[].command'\n",
 	.run = run,
 };

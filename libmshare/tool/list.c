@@ -3,10 +3,13 @@
 #include <json-c/json.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "align.h"
+#include "census-json.h"
 #include "objects.h"
 #include "term.h"
+#include "text.h"
 #include "tool.h"
 
 #define OWNER_SIZE 34
@@ -44,8 +47,8 @@ static struct json_object *json_object_of(const struct object *o)
 	struct json_object *j = json_object_new_object();
 	char text[OWNER_SIZE];
 
-	json_object_object_add(j, "name", json_object_new_string(o->name));
-	json_object_object_add(j, "directory", json_object_new_string(o->dir));
+	json_object_object_add(j, "name", json_text(o->name));
+	json_object_object_add(j, "directory", json_text(o->dir));
 	json_object_object_add(j, "size", json_object_new_uint64((uint64_t)o->file.st_size));
 	json_object_object_add(j, "used", json_object_new_uint64(used(o)));
 	json_object_object_add(j, "pages",
@@ -74,14 +77,6 @@ static const char *yes_no(enum known value)
 	return value == KNOWN_NOT ? "?" : value == KNOWN_YES ? "yes" : "no";
 }
 
-/* A file name may hold anything, also what a terminal takes for a command. */
-static void print_name(const char *name)
-{
-	for (; *name; name++)
-		putchar((unsigned char)*name < ' ' || *name == 127 ? '?' : *name);
-	putchar('\n');
-}
-
 static void print_object(const struct object *o)
 {
 	char size[TERM_SIZE_TEXT];
@@ -94,7 +89,8 @@ static void print_object(const struct object *o)
 	printf("%10s %10s  %-7s %-6s %-4s  %04o  %-10s ",
 	       term_size((uint64_t)o->file.st_size, size), term_size(used(o), in_use), pages,
 	       yes_no(o->in_use), yes_no(o->host), o->file.st_mode & 07777, owner(o, user));
-	print_name(o->name);
+	text_print(stdout, o->name, -1);
+	putchar('\n');
 }
 
 static void print_text(const struct objects *all)
@@ -109,25 +105,54 @@ static void print_text(const struct objects *all)
 		print_object(&all->list[i]);
 }
 
+/* For programs that read lines, so without names that are more than one. */
+static void print_names(const struct objects *all)
+{
+	for (size_t i = 0; i < all->count; i++) {
+		if (!strchr(all->list[i].name, '\n'))
+			puts(all->list[i].name);
+	}
+}
+
+/* -1 to go on, or an exit status. */
+static int read_options(const struct command *self, int argc, char **argv,
+			void (**print)(const struct objects *))
+{
+	static const struct option options[] = { { "help", no_argument, NULL, 'h' },
+						 { "json", no_argument, NULL, 'j' },
+						 { "names", no_argument, NULL, 'n' },
+						 { 0 } };
+	int answer;
+
+	while ((answer = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
+		if (answer == 'h') {
+			fputs(self->help, stdout);
+			return 0;
+		}
+		if (answer == '?' || answer == ':')
+			return tool_bad_option(self, answer, argv);
+		*print = answer == 'j' ? print_json : print_names;
+	}
+	return -1;
+}
+
 static int run(const struct command *self, int argc, char **argv)
 {
 	struct objects all;
-	bool json = false;
-	int status = tool_options(self, argc, argv, &json);
+	void (*print)(const struct objects *) = print_text;
+	int status = read_options(self, argc, argv, &print);
 
 	if (status >= 0)
 		return status;
 	if (optind < argc)
-		return tool_misused(self, "\"%s\" is one argument too many: mshare list [--json]",
-				    argv[optind]);
+		return tool_misused(
+			self, "\"%s\" is one argument too many: mshare list [--json | --names]",
+			argv[optind]);
 	if (objects_find(&all)) {
 		objects_free(&all);
 		return tool_failed(self, "no memory for the list");
 	}
-	if (json)
-		print_json(&all);
-	else
-		print_text(&all);
+	print(&all);
 	if (all.unread)
 		tool_warn(self, "%zu of the directories with named regions cannot be read",
 			  all.unread);
@@ -139,14 +164,20 @@ static int run(const struct command *self, int argc, char **argv)
 const struct command command_list = {
 	.name = "list",
 	.summary = "list named regions",
-	.help = "usage: mshare list [--json]\n"
+	.help = "usage: mshare list [--json | --names]\n"
 		"\n"
 		"Lists every object in /dev/shm and in the hugetlbfs mounts: its size, the memory\n"
 		"it uses, its pages (shmem, or the size of its hugetlb pages), whether a process\n"
 		"has it attached through libmshare, whether an mshare-host serves it, mode, owner\n"
 		"and name. \"?\" is what the right to open the object would be needed for.\n"
 		"\n"
-		"  --json  an array with one object each: name, directory, size, used, pages,\n"
-		"          page_size, in_use, host, owner, mode, accessible; ? is null\n",
+		"  --json   an array with one object each: name, directory, size, used, pages,\n"
+		"           page_size, in_use, host, owner, mode, accessible; ? is null\n"
+		"  --names  names only, one a line\n"
+		"\n"
+		"Regions without a name are shown by mshare top.\n"
+		"\n"
+		"Example: names of the regions that nobody has attached\n"
+		"  mshare list --json | jq -r '.[] | select(.in_use == false).name'\n",
 	.run = run,
 };

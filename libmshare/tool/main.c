@@ -8,7 +8,8 @@
 #include "tool.h"
 
 static const struct command *const commands[] = {
-	&command_doctor, &command_list, &command_stat, &command_rm, &command_bench,
+	&command_doctor, &command_list,	   &command_stat,  &command_top,
+	&command_rm,	 &command_metrics, &command_bench,
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
@@ -32,7 +33,13 @@ static void print_help(FILE *out)
 		fprintf(out, "  %-8s %s\n", commands[i]->name, commands[i]->summary);
 	fputs("\n"
 	      "  --help     this text; mshare COMMAND --help tells more\n"
-	      "  --version  the version of the tool and its library\n",
+	      "  --version  the version of the tool and its library\n"
+	      "\n"
+	      "Examples:\n"
+	      "  mshare doctor              what this machine can do, and how it could do more\n"
+	      "  sudo mshare top            who uses which region, and what that costs and saves\n"
+	      "  mshare stat --json /pgbuf  all about one region\n"
+	      "  man mshare                 everything; mshare(7) explains the ideas\n",
 	      out);
 }
 

@@ -66,6 +66,16 @@ int parse_count(const char *text, uint64_t most, uint64_t *count)
 	return *count > most ? -EOVERFLOW : 0;
 }
 
+int parse_seconds(const char *text, double least, double most, double *seconds)
+{
+	char *end;
+
+	if (!isdigit((unsigned char)*text) && *text != '.')
+		return -EINVAL;
+	*seconds = strtod(text, &end);
+	return !*end && *seconds >= least && *seconds <= most ? 0 : -EINVAL;
+}
+
 int parse_proc_kib(const char *text, const char *label, uint64_t *bytes)
 {
 	size_t length = strlen(label);

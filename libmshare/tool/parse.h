@@ -11,6 +11,9 @@ must_check int parse_size(const char *text, uint64_t *size);
 /* A decimal number from 1 to most. 0, -EINVAL or -EOVERFLOW. */
 must_check int parse_count(const char *text, uint64_t most, uint64_t *count);
 
+/* "2", "0.5": seconds from least to most. 0 or -EINVAL. */
+must_check int parse_seconds(const char *text, double least, double most, double *seconds);
+
 /* The number behind "Label:" in /proc text (its unit is kB), in bytes. 0 or -ENOENT. */
 must_check int parse_proc_kib(const char *text, const char *label, uint64_t *bytes);
 

@@ -28,6 +28,9 @@ const struct command command_rm = {
 	.help = "usage: mshare rm NAME...\n"
 		"\n"
 		"Removes the names. Processes that use a region keep it until the last one goes.\n"
-		"A name may be given without its leading slash.\n",
+		"A name may be given without its leading slash.\n"
+		"\n"
+		"Example:\n"
+		"  mshare rm /pgbuf\n",
 	.run = run,
 };

@@ -25,8 +25,10 @@ struct command {
 extern const struct command command_bench;
 extern const struct command command_doctor;
 extern const struct command command_list;
+extern const struct command command_metrics;
 extern const struct command command_rm;
 extern const struct command command_stat;
+extern const struct command command_top;
 
 /* One line on stderr, "mshare: NAME: sentence". Return the exit status to leave with. */
 must_check print_format(2, 3) int tool_failed(const struct command *c, const char *fmt, ...);
