@@ -101,7 +101,7 @@ int mshim_link_insert_notifier(struct mshim_link *link)
 {
 	int err;
 
-	mmap_assert_write_locked(link->mm);
+	lockdep_assert_held_write(&link->mm->mmap_lock);
 	if (link->notified)
 		return 0;
 	err = mmu_interval_notifier_insert_locked(&link->notifier, link->mm, link->vma->vm_start,
