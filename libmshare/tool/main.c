@@ -8,7 +8,7 @@
 #include "tool.h"
 
 static const struct command *const commands[] = {
-	&command_doctor, &command_list, &command_stat, &command_rm, &command_bench,
+	&command_doctor, &command_list, &command_stat, &command_rm, &command_bench, &command_run,
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 

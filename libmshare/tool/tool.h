@@ -26,6 +26,7 @@ extern const struct command command_bench;
 extern const struct command command_doctor;
 extern const struct command command_list;
 extern const struct command command_rm;
+extern const struct command command_run;
 extern const struct command command_stat;
 
 /* One line on stderr, "mshare: NAME: sentence". Return the exit status to leave with. */

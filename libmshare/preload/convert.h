@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* Which mappings become regions, and how. */
+#ifndef MSHARE_PRELOAD_CONVERT_H
+#define MSHARE_PRELOAD_CONVERT_H
+
+#include "raw.h"
+
+/* Whether a call is big and shared, so that it is worth a closer look. */
+bool convert_concerns(const struct map_call *call);
+
+/*
+ * Does the call, with a region where that is possible, as the kernel would where not, and reports
+ * which. Within guard_enter(). 0 or -errno.
+ */
+must_check int convert_map(const struct map_call *call, void **out);
+
+#endif

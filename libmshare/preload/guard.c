@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+#include "guard.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <unwind.h>
+
+#include "raw.h"
+
+/* In the block that every thread has from its start (initial-exec): no call, no allocation. */
+static _Thread_local __attribute__((tls_model("initial-exec"))) volatile sig_atomic_t inside;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static atomic_int owner; /* the process for which everything here is in order */
+static atomic_uint forks;
+
+bool guard_enter(void)
+{
+	if (inside)
+		return false;
+	inside = 1;
+	if (raw_getpid() == atomic_load_explicit(&owner, memory_order_relaxed))
+		return true;
+	inside = 0;
+	return false;
+}
+
+void guard_leave(void)
+{
+	inside = 0;
+}
+
+void guard_lock(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+void guard_unlock(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
+unsigned int guard_forks(void)
+{
+	return atomic_load_explicit(&forks, memory_order_relaxed);
+}
+
+/* A thread that forks from a handler, inside of us, holds the lock already, or soon would. */
+static void before_fork(void)
+{
+	atomic_fetch_add_explicit(&forks, 1, memory_order_relaxed);
+	if (!inside)
+		guard_lock();
+}
+
+static void after_fork_in_parent(void)
+{
+	if (!inside)
+		guard_unlock();
+}
+
+static void after_fork_in_child(void)
+{
+	atomic_store(&owner, raw_getpid());
+	if (!inside)
+		guard_unlock();
+}
+
+void guard_start(void)
+{
+	atomic_store(&owner, raw_getpid());
+	/* Without it a child would take itself for one of vfork(2), and leave everything alone. */
+	(void)pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}
+
+/* Frames that a signal interrupted have their exact address, others that of the next instruction:
+ * the unwinder says which. */
+static _Unwind_Reason_Code look_at(struct _Unwind_Context *frame, void *found)
+{
+	int interrupted = 0;
+
+	(void)_Unwind_GetIPInfo(frame, &interrupted);
+	if (!interrupted)
+		return _URC_NO_REASON;
+	*(bool *)found = true;
+	return _URC_NORMAL_STOP;
+}
+
+bool guard_in_handler(void)
+{
+	bool found = false;
+
+	(void)_Unwind_Backtrace(look_at, &found);
+	return found;
+}
