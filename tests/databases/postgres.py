@@ -35,6 +35,12 @@ def find_programs():
     return pathlib.Path(beside).resolve().parent if beside else None
 
 
+def uninstalled():
+    """What names the parts of a build directory to those who look where they would be installed."""
+    names = ("MSHARE_HOST", "MSHARE_PRELOAD")
+    return {name: os.environ[name] for name in names if name in os.environ}
+
+
 class Cluster:
     """prefix: words before a command that starts a server, as ["mshare", "run", "--"]."""
 
@@ -110,6 +116,10 @@ class Cluster:
         """Process ids of who serves clients now, by what they tell ps."""
         return [pid for pid, title in self.children().items()
                 if re.search(r"postgres: \S+ \S+ (\[local\]|\S+\(\d+\))", title)]
+
+    def has_clients(self):
+        """Also while one that has gone is still at its end: it has no title then."""
+        return bool(self.client_backends()) or "" in self.children().values()
 
     def children(self):
         """Process id to title of each process of the server but the first."""

@@ -36,7 +36,7 @@ class Scene:
         if prefix and options.backend != "auto":
             prefix += ["--backend", options.backend]
         self.cluster = postgres.Cluster(self.account, self.programs, self.directory,
-                                        [*prefix, "--"] if prefix else [], self.environment())
+                                        [*prefix, "--"] if prefix else [], postgres.uninstalled())
         self.before = shared_memory.inventory(self.account, options.mshare)
         self.committed = 0
 
@@ -45,10 +45,6 @@ class Scene:
             tap.skip_all("PostgreSQL is not installed: .ci/install-deps databases")
         if self.options.mshare and not self.account.can_execute(self.options.mshare):
             tap.skip_all(f"{self.account.name} cannot execute {self.options.mshare}, where it is")
-
-    @staticmethod
-    def environment():
-        return {name: os.environ[name] for name in ("MSHARE_HOST",) if name in os.environ}
 
     def diagnosis(self):
         lines = self.cluster.log_text().splitlines()

@@ -1,0 +1,223 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""postgres_measure.py --data DIR --programs DIR [options] ROW... - what a running PostgreSQL costs
+each of its clients, and what they get: one server after the other over the same data, one for each
+ROW, figures as a list in JSON on standard output. `make bench-postgres` calls this; it works in a
+guest, too.
+
+ROW is NAME, or NAME=BACKEND for a server under `mshare run --backend BACKEND` (NAME=auto: without
+--backend), and "huge_pages" is PostgreSQL's own setting of that name.
+"""
+import argparse
+import json
+import os
+import pathlib
+import platform
+import re
+import signal
+import statistics
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.append(str(HERE.parent / "databases"))
+
+import account  # noqa: E402
+import mappings  # noqa: E402
+import postgres  # noqa: E402
+
+RELATIONS = ("pgbench_accounts", "pgbench_accounts_pkey", "pgbench_branches", "pgbench_tellers")
+QUIET_SECONDS = 3  # without a new huge page: what is filled has been made huge
+SETTLE_SECONDS = 120
+FIRST_QUERIES = 10
+CONNECT_ROUNDS = 3
+SAMPLES = 8  # backends whose pages are looked at one by one
+PAGEMAP_ENTRY = 8
+PTE_TABLE, PMD_TABLE, PUD_TABLE = 2 << 20, 1 << 30, 512 << 30  # bytes that one table of each maps
+TABLE_KB = 4
+
+
+def huge_shared_kb():
+    """Shared memory in transparent huge pages, on the whole machine."""
+    text = pathlib.Path("/proc/meminfo").read_text()
+    return int(re.search(r"^ShmemHugePages:\s*(\d+)", text, re.MULTILINE)[1])
+
+
+def settle():
+    """Waits until huge pages are no longer being made, for every row alike. Seconds until the last
+    one was seen."""
+    begun = last = time.monotonic()
+    before = huge_shared_kb()
+    while time.monotonic() - last < QUIET_SECONDS and last - begun < SETTLE_SECONDS:
+        time.sleep(0.25)
+        now = huge_shared_kb()
+        if now > before:
+            last = time.monotonic()
+        before = now
+    return last - begun
+
+
+def present(pid, mapping):
+    """Addresses of its pages that have an entry: in memory, or in swap."""
+    page = os.sysconf("SC_PAGE_SIZE")
+    with open(f"/proc/{pid}/pagemap", "rb") as pagemap:
+        pagemap.seek(mapping.start // page * PAGEMAP_ENTRY)
+        entries = pagemap.read(mapping.size // page * PAGEMAP_ENTRY)
+    top = range(PAGEMAP_ENTRY - 1, len(entries), PAGEMAP_ENTRY)  # the byte with bits 63 and 62
+    return [mapping.start + i * page for i, byte in enumerate(entries[at] for at in top)
+            if byte & 0xC0]
+
+
+def tables_beside_pool_kb(pid, pool):
+    """Page tables that this process needs for everything but the pool: counted from its pages."""
+    tables = set()
+    for mapping in mappings.of_process(pid):
+        if mapping.start == pool.start or mapping.path == "[vsyscall]":
+            continue
+        for address in present(pid, mapping):
+            tables |= {(size, address // size) for size in (PTE_TABLE, PMD_TABLE, PUD_TABLE)}
+    return len(tables) * TABLE_KB
+
+
+def pool_tables(pids):
+    """kB of page tables for the pool, median of a few backends: what the kernel counts for the
+    process, less what is needed for all else. And what one of them has mapped there."""
+    values, pool = [], None
+    for pid in pids[:SAMPLES]:
+        try:
+            pool = mappings.largest_shared(pid)
+            total = mappings.status_kilobytes(pid, "VmPTE")
+            values.append(max(0, total - tables_beside_pool_kb(pid, pool)))
+        except OSError:  # it has ended meanwhile
+            continue
+    return (statistics.median(values) if values else None), pool
+
+
+class Measurement:
+    def __init__(self, options, row):
+        self.options = options
+        self.name, _, self.backend = row.partition("=")
+        user = account.Account("postgres")
+        prefix = [options.mshare, "run"] if self.backend else []
+        if self.backend not in ("", "auto"):
+            prefix += ["--backend", self.backend]
+        self.directory = user.make_directory("mshare-bench")
+        self.server = postgres.Cluster(user, options.programs, self.directory,
+                                       [*prefix, "--"] if prefix else [], postgres.uninstalled())
+        self.server.data = options.data
+
+    def pgbench(self, *words):
+        return ["pgbench", "-n", "-S", "-M", "prepared", "-c", str(self.options.clients),
+                "-j", str(os.cpu_count()), *words]
+
+    def start(self):
+        self.server.configure({
+            "shared_buffers": f"{self.options.pool}MB",
+            "huge_pages": "on" if self.name == "huge_pages" else "off",
+            "max_connections": str(self.options.clients + 10)})
+        self.server.start()
+
+    def fill(self):
+        """Reads the data into the pool, so that no row waits for a disk. Bytes."""
+        self.server.sql("CREATE EXTENSION IF NOT EXISTS pg_prewarm")
+        blocks = self.server.sql("SELECT sum(pg_prewarm(r)) FROM (VALUES "
+                                 + ", ".join(f"('{each}')" for each in RELATIONS) + ") AS all_of(r)")
+        return int(blocks) * int(self.server.sql("SHOW block_size"))
+
+    def connect_ms(self):
+        """From the start of pgbench until each client has connected and has its first answers."""
+        times, initial = [], []
+        for _ in range(CONNECT_ROUNDS):
+            begun = time.monotonic()
+            said = self.server.run(*self.pgbench("-t", str(FIRST_QUERIES)))
+            times.append((time.monotonic() - begun) * 1000)
+            initial.append(float(re.search(r"initial connection time = ([\d.]+) ms", said)[1]))
+        return {"connect_ms": statistics.median(times),
+                "initial_connection_ms": statistics.median(initial)}
+
+    def backends(self):
+        pids = self.server.client_backends()
+        page_tables, count = mappings.median_page_tables(pids)
+        pool_kb, pool = pool_tables(pids)
+        return {"page_tables_kb": page_tables, "page_tables_of": count, "pool_tables_kb": pool_kb,
+                "pool_path": pool.path, "pool_bytes": pool.size,
+                "pool_huge_kb": sum(pool.kilobytes.get(name, 0) for name in (
+                    "ShmemPmdMapped", "FilePmdMapped", "Shared_Hugetlb", "Private_Hugetlb"))}
+
+    def reaped_faults(self):
+        """Minor faults of all backends that have ended: the first process has waited for them."""
+        while self.server.has_clients():
+            time.sleep(0.1)
+        return mappings.minor_faults(self.server.postmaster())[1]
+
+    def load(self):
+        """Nothing else runs meanwhile: to look at a hundred processes takes time from them."""
+        faults = self.reaped_faults()
+        said = self.server.run(*self.pgbench("-T", str(self.options.seconds)))
+        faults = self.reaped_faults() - faults
+        return {"tps": float(re.search(r"^tps = ([\d.]+)", said, re.MULTILINE)[1]),
+                "transactions": int(re.search(r"actually processed: (\d+)", said)[1]),
+                "faults": faults, "faults_per_second": faults / self.options.seconds,
+                "faults_per_client": faults / self.options.clients}
+
+    def page_tables(self):
+        """Of backends that have been at work for as long, while their clients are stopped."""
+        clients = self.server.start_program(*self.pgbench("-T", str(100 * self.options.seconds)))
+        try:
+            self.wait_for_clients(clients)
+            time.sleep(self.options.seconds)
+            clients.send_signal(signal.SIGSTOP)
+            return self.backends()
+        finally:
+            clients.kill()
+            clients.communicate()
+
+    def wait_for_clients(self, pgbench):
+        while len(self.server.client_backends()) < self.options.clients:
+            if pgbench.poll() is not None:
+                raise postgres.Failed(f"pgbench has ended:\n{pgbench.communicate()[0]}")
+            time.sleep(0.5)
+
+    def measure(self):
+        try:
+            self.start()
+            found = {"filled_bytes": self.fill(), "settle_seconds": settle()}
+            found |= self.connect_ms() | self.load() | self.page_tables()
+            self.server.stop()
+            return found
+        except (postgres.Failed, OSError) as error:
+            return {"unavailable": f"{error}", "log": self.server.log_text().splitlines()[-5:]}
+        finally:
+            self.server.destroy()
+
+
+def measure(options, row):
+    load = os.getloadavg()[0]
+    found = Measurement(options, row).measure()
+    return {"row": row.partition("=")[0], "backend": row.partition("=")[2] or None,
+            "kernel": platform.release(), "machine": options.machine, "clients": options.clients,
+            "shared_buffers_mib": options.pool, "seconds": options.seconds,
+            "load_before": load, **found}
+
+
+def parse():
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("--data", type=pathlib.Path, required=True)
+    parser.add_argument("--programs", type=pathlib.Path, default=postgres.find_programs())
+    parser.add_argument("--mshare", default="mshare")
+    parser.add_argument("--machine", default="native")
+    parser.add_argument("--clients", type=int, default=100)
+    parser.add_argument("--pool", type=int, default=2048, help="shared_buffers, MiB")
+    parser.add_argument("--seconds", type=int, default=20)
+    parser.add_argument("rows", nargs="+")
+    return parser.parse_args()
+
+
+def main():
+    options = parse()
+    json.dump([measure(options, row) for row in options.rows], sys.stdout)
+    print()
+
+
+if __name__ == "__main__":
+    main()
