@@ -10,6 +10,7 @@
 #include "convert.h"
 #include "guard.h"
 #include "settings.h"
+#include "sysv.h"
 #include "tracked.h"
 
 #define PUBLIC __attribute__((visibility("default")))
@@ -110,4 +111,34 @@ PUBLIC void *mremap(void *addr, size_t old_len, size_t new_len, int flags, ...)
 			       : out;
 	return leave(entered, tracked_mremap(addr, old_len, new_len, flags, to, &out)) ? MAP_FAILED
 										       : out;
+}
+
+PUBLIC int shmget(key_t key, size_t size, int flags)
+{
+	const int entered = sys_errno();
+	int id = sysv_get(key, size, flags);
+
+	if (id < 0)
+		return sys_fail(id);
+	sys_set_errno(entered);
+	return id;
+}
+
+PUBLIC void *shmat(int id, const void *addr, int flags)
+{
+	const int entered = sys_errno();
+	void *out = MAP_FAILED;
+
+	if (sysv_is_small(id) || !guard_enter())
+		return plain_result(raw_shmat(id, addr, flags, &out)) ? MAP_FAILED : out;
+	return leave(entered, sysv_attach(id, addr, flags, &out)) ? MAP_FAILED : out;
+}
+
+PUBLIC int shmdt(const void *addr)
+{
+	const int entered = sys_errno();
+
+	if (!sysv_any() || !guard_enter())
+		return plain_result(raw_shmdt(addr));
+	return leave(entered, sysv_detach(addr));
 }

@@ -12,6 +12,7 @@
 #include "options.h"
 #include "region.h"
 #include "report.h"
+#include "room.h"
 #include "settings.h"
 #include "tracked.h"
 
@@ -27,6 +28,7 @@ struct conversion {
 	void *addr;
 	uint64_t mapped; /* bytes, with the tail */
 	bool linked;
+	bool tables_only; /* what huge pages alone would do is done elsewhere */
 	char reason[256]; /* why it stays with the kernel, or gets no better backend */
 };
 
@@ -78,7 +80,7 @@ static int check_call(struct conversion *c)
 	return 0;
 }
 
-static int make_request(const struct map_call *call, struct region_request *req)
+static int make_request(const struct conversion *c, struct region_request *req)
 {
 	static const enum mshare_pages best[MSHARE_BACKEND_COUNT] = {
 		[MSHARE_BACKEND_NONE] = MSHARE_PAGES_AUTO,
@@ -88,10 +90,10 @@ static int make_request(const struct map_call *call, struct region_request *req)
 	};
 	struct mshare_attr attr = MSHARE_ATTR_INIT;
 
-	*req = (struct region_request){ .size = is_anonymous(call) ? call->len : 0 };
+	*req = (struct region_request){ .size = is_anonymous(c->call) ? c->call->len : 0 };
 	if (settings.backend == MSHARE_BACKEND_PLAIN)
 		req->forced = &backend_plain;
-	attr.prefer = best[settings.backend];
+	attr.prefer = c->tables_only ? MSHARE_PAGES_BASE : best[settings.backend];
 	if (settings.require_shared)
 		attr.flags |= MSHARE_REQUIRE_SHARED_TABLES;
 	return options_attr(&attr, &req->attr);
@@ -104,7 +106,7 @@ static int make_request(const struct map_call *call, struct region_request *req)
 static int find_region(struct conversion *c)
 {
 	struct region_request req;
-	int err = make_request(c->call, &req);
+	int err = make_request(c, &req);
 
 	if (!err && is_anonymous(c->call))
 		err = region_create(&req, &c->region);
@@ -290,6 +292,17 @@ static const char *kind_of(const struct conversion *c)
 						   : "shared memory file";
 }
 
+/* Huge pages of the program's own share their tables at the right address; which one it leaves to
+ * the kernel anyway. */
+static int map_by_kernel(const struct map_call *call, void **out)
+{
+	struct map_call placed = *call;
+
+	if ((call->flags & MAP_HUGETLB) && !call->addr && call->len >= page_sizes()->pud)
+		placed.addr = room_find(call->len);
+	return raw_mmap(&placed, out);
+}
+
 static int leave_to_kernel(struct conversion *c, void **out)
 {
 	struct report_entry e = { .kind = kind_of(c), .len = c->call->len, .reason = c->reason };
@@ -300,7 +313,7 @@ static int leave_to_kernel(struct conversion *c, void **out)
 		if (c->call->flags & MAP_FIXED)
 			e.err = tracked_vacate(c->call->addr, c->call->len);
 		if (!e.err)
-			e.err = raw_mmap(c->call, out);
+			e.err = map_by_kernel(c->call, out);
 	}
 	e.addr = e.err ? NULL : *out;
 	report(&e);
@@ -325,6 +338,24 @@ int convert_map(const struct map_call *call, void **out)
 			.reason = c.region->reason,
 		});
 	}
+	drop_region(&c);
+	return err;
+}
+
+int convert_segment(const struct map_call *call, void **out, char *reason, size_t size)
+{
+	struct conversion c = { .call = call, .tables_only = true };
+	int err = convert(&c);
+
+	if (!err && !c.linked) {
+		err = pass(&c, "shim: no shared tables for this attachment");
+		if (raw_munmap(c.addr, c.mapped))
+			debug("a mapping stays at %p", c.addr);
+	}
+	if (err)
+		snprintf(reason, size, "%s", c.reason);
+	else
+		*out = c.addr;
 	drop_region(&c);
 	return err;
 }

@@ -14,4 +14,10 @@ bool convert_concerns(const struct map_call *call);
  */
 must_check int convert_map(const struct map_call *call, void **out);
 
+/*
+ * Maps a System V segment by its descriptor with tables shared by the module, or not at all: 0, or
+ * -errno with the reason. Within guard_enter().
+ */
+must_check int convert_segment(const struct map_call *call, void **out, char *reason, size_t size);
+
 #endif

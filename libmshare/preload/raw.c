@@ -47,6 +47,31 @@ int raw_mlock(void *addr, size_t len)
 	return (int)sys_result(syscall(SYS_mlock, addr, len));
 }
 
+int raw_shmget(key_t key, size_t size, int flags)
+{
+	return (int)sys_result(syscall(SYS_shmget, key, size, flags));
+}
+
+int raw_shmat(int id, const void *addr, int flags, void **out)
+{
+	long got = sys_result(syscall(SYS_shmat, id, addr, flags));
+
+	if (got < 0 && got > -4096)
+		return (int)got;
+	*out = (void *)got;
+	return 0;
+}
+
+int raw_shmdt(const void *addr)
+{
+	return (int)sys_result(syscall(SYS_shmdt, addr));
+}
+
+int raw_shmctl(int id, int command, struct shmid_ds *ds)
+{
+	return (int)sys_result(syscall(SYS_shmctl, id, command, ds));
+}
+
 int raw_append(const char *path, const char *text, size_t len)
 {
 	cleanup_fd int fd = sys_open(path, O_WRONLY | O_APPEND, 0);
