@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "guard.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+#include <time.h>
+#include <unistd.h>
 #include <unwind.h>
 
 #include "raw.h"
@@ -74,14 +79,34 @@ void guard_start(void)
 	(void)pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }
 
+/*
+ * Where a thread waits for signals or lets them in, it holds no lock of malloc(3) or of ours. Some
+ * servers do all their work in handlers, and let them in nowhere else: PostgreSQL up to 15 makes its
+ * memory anew after a crash in that of SIGCHLD.
+ */
+static bool is_place_for_signals(void *function)
+{
+	void *const places[] = {
+		(void *)select,	     (void *)pselect,	      (void *)poll,
+		(void *)ppoll,	     (void *)epoll_wait,      (void *)epoll_pwait,
+		(void *)sigsuspend,  (void *)pause,	      (void *)nanosleep,
+		(void *)sigprocmask, (void *)pthread_sigmask, (void *)clock_nanosleep,
+	};
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+		if (places[i] == function)
+			return true;
+	return false;
+}
+
 /* Frames that a signal interrupted have their exact address, others that of the next instruction:
  * the unwinder says which. */
 static _Unwind_Reason_Code look_at(struct _Unwind_Context *frame, void *found)
 {
 	int interrupted = 0;
+	uintptr_t at = _Unwind_GetIPInfo(frame, &interrupted);
 
-	(void)_Unwind_GetIPInfo(frame, &interrupted);
-	if (!interrupted)
+	if (!interrupted || is_place_for_signals(_Unwind_FindEnclosingFunction((void *)at)))
 		return _URC_NO_REASON;
 	*(bool *)found = true;
 	return _URC_NORMAL_STOP;
