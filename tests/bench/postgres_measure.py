@@ -5,8 +5,8 @@ each of its clients, and what they get: one server after the other over the same
 ROW, figures as a list in JSON on standard output. `make bench-postgres` calls this; it works in a
 guest, too.
 
-ROW is NAME, or NAME=BACKEND for a server under `mshare run --backend BACKEND` (NAME=auto: without
---backend), and "huge_pages" is PostgreSQL's own setting of that name.
+ROW is NAME, or NAME=BACKEND[+OPTION] for a server under `mshare run --backend BACKEND [--OPTION]`
+(NAME=auto: without --backend), and "huge_pages" is PostgreSQL's own setting of that name.
 """
 import argparse
 import json
@@ -27,7 +27,7 @@ import mappings  # noqa: E402
 import postgres  # noqa: E402
 
 RELATIONS = ("pgbench_accounts", "pgbench_accounts_pkey", "pgbench_branches", "pgbench_tellers")
-QUIET_SECONDS = 3  # without a new huge page: what is filled has been made huge
+QUIET_SECONDS = 15  # mshare-host looks again after seconds; without a new huge page it is done
 SETTLE_SECONDS = 120
 FIRST_QUERIES = 10
 CONNECT_ROUNDS = 3
@@ -44,8 +44,7 @@ def huge_shared_kb():
 
 
 def settle():
-    """Waits until huge pages are no longer being made, for every row alike. Seconds until the last
-    one was seen."""
+    """Waits until huge pages are no longer being made. Seconds until the last one was seen."""
     begun = last = time.monotonic()
     before = huge_shared_kb()
     while time.monotonic() - last < QUIET_SECONDS and last - begun < SETTLE_SECONDS:
@@ -98,13 +97,28 @@ class Measurement:
         self.options = options
         self.name, _, self.backend = row.partition("=")
         user = account.Account("postgres")
-        prefix = [options.mshare, "run"] if self.backend else []
-        if self.backend not in ("", "auto"):
-            prefix += ["--backend", self.backend]
         self.directory = user.make_directory("mshare-bench")
-        self.server = postgres.Cluster(user, options.programs, self.directory,
-                                       [*prefix, "--"] if prefix else [], postgres.uninstalled())
+        self.report = self.directory / "report"
+        self.server = postgres.Cluster(user, options.programs, self.directory, self.prefix(),
+                                       postgres.uninstalled())
         self.server.data = options.data
+
+    def prefix(self):
+        if not self.backend:
+            return []
+        name, *more = self.backend.split("+")
+        words = ["--backend", name] if name != "auto" else []
+        return [self.options.mshare, "run", "--report", self.report, "--json", *words,
+                *(f"--{option}" for option in more), "--"]
+
+    def reported(self):
+        """What `mshare run` says of the pool: its largest mapping."""
+        if not self.report.exists():
+            return {}
+        lines = [json.loads(line) for line in self.report.read_text().splitlines()]
+        pool = max(lines, key=lambda line: line["size"], default=None)
+        return {"reported": pool.get("backend", "left as it is"),
+                "reported_reason": pool["reason"]} if pool else {}
 
     def pgbench(self, *words):
         return ["pgbench", "-n", "-S", "-M", "prepared", "-c", str(self.options.clients),
@@ -181,8 +195,9 @@ class Measurement:
     def measure(self):
         try:
             self.start()
-            found = {"filled_bytes": self.fill(), "settle_seconds": settle()}
+            found = {"filled_bytes": self.fill(), "settle_seconds": settle() if self.backend else 0}
             found |= self.connect_ms() | self.load() | self.page_tables()
+            found |= self.reported()
             self.server.stop()
             return found
         except (postgres.Failed, OSError) as error:

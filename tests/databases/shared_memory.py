@@ -7,6 +7,7 @@ import pathlib
 import time
 
 PATIENCE = 60  # seconds: mshare-host looks for users from time to time, then leaves
+QUIET = 4  # without a change
 
 
 def _system_v(uid):
@@ -93,6 +94,18 @@ def _huge_pages():
 def inventory(account, mshare=None):
     found = _system_v(account.uid) | _files(account.uid) | _processes(account.uid) | _huge_pages()
     return found | (_regions(account, mshare) if mshare else set())
+
+
+def settled(before, account):
+    """What is there now beside that, once helpers have had the time to come and to leave."""
+    deadline = time.monotonic() + PATIENCE
+    last, since = None, time.monotonic()
+    while time.monotonic() < deadline and time.monotonic() - since < QUIET:
+        now = inventory(account) - before
+        if now != last:
+            last, since = now, time.monotonic()
+        time.sleep(0.5)
+    return last
 
 
 def left_behind(before, account, mshare=None):

@@ -34,12 +34,18 @@ def _result(number, case, argument, diagnosis):
     return True
 
 
-def run(cases, argument, diagnosis=lambda: ""):
-    """Each case is called with the argument; a function that it is named for. Exit status."""
+def run(cases, argument, diagnosis=lambda: "", needed=()):
+    """Each case, a function that it is named for, is called with the argument. Without those that
+    are needed the others cannot be tried. Exit status."""
     print(f"1..{len(cases)}", flush=True)
-    results = [_result(number, case, argument, diagnosis)
-               for number, case in enumerate(cases, 1)]
-    return 0 if all(results) else 1
+    good = True
+    for number, case in enumerate(cases, 1):
+        passed = _result(number, case, argument, diagnosis)
+        if not passed and case in needed:
+            print(f"Bail out! without {case.__name__.replace('_', ' ')} there is nothing to test")
+            return 1
+        good = good and passed
+    return 0 if good else 1
 
 
 def skip_all(why):

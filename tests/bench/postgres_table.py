@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: MIT
+"""The figures of bench-postgres for people: one table for each machine, and what is in a column."""
+
+BASELINE = "plain"
+# Heading, name of the figure, digits, and whether more is better (None: neither)
+COLUMNS = (
+    ("clients", "clients", 0, None),
+    ("tables/backend kB", "page_tables_kb", 0, False),
+    ("of the pool kB", "pool_tables_kb", 0, False),
+    ("faults/s", "faults_per_second", 0, False),
+    ("faults/client", "faults_per_client", 0, False),
+    ("connect ms", "connect_ms", 0, False),
+    ("tps", "tps", 0, True),
+)
+LEGEND = """
+tables/backend  page tables of one backend, median of all, after its part of the load (VmPTE)
+of the pool     those of them that map the server's shared memory, median of 8 backends
+faults/s        minor faults of all backends from first to last, over the seconds of the load
+connect         from the start of pgbench until every client has connected and has ten answers
+tps             pgbench -S -M prepared, without the time to connect
+(2.0x)          so many times better than plain in the same run
+"""
+
+
+def ratio(row, baseline, name, more_is_better):
+    value, base = row.get(name), baseline.get(name)
+    if more_is_better is None or row is baseline or not value or not base:
+        return None
+    return value / base if more_is_better else base / value
+
+
+def _cell(row, baseline, column):
+    _, name, digits, more = column
+    value = row.get(name)
+    if value is None:
+        return "-"
+    times = ratio(row, baseline, name, more)
+    text = f"{value:,.{digits}f}"
+    return text if times is None else f"{text} ({times:.1f}x)"
+
+
+def _machines(rows):
+    found = {}
+    for row in rows:
+        found.setdefault(row["machine"], []).append(row)
+    return found
+
+
+def _print_table(lines):
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    for line in lines:
+        first, *rest = (cell.rjust(width) for cell, width in zip(line, widths))
+        print("  ".join([line[0].ljust(len(first)), *rest]).rstrip())
+
+
+def _show_machine(machine, rows):
+    good = [row for row in rows if "unavailable" not in row]
+    if good:
+        first = good[0]
+        print(f"\n{machine}, Linux {first['kernel']}: shared_buffers {first['shared_buffers_mib']}"
+              f" MiB, {first['filled_bytes'] >> 20} MiB of them filled, load before"
+              f" {', '.join(format(row['load_before'], '.1f') for row in good)}\n")
+        baseline = next((row for row in good if row["row"] == BASELINE), {})
+        _print_table([["", *(column[0] for column in COLUMNS)],
+                      *([row["row"], *(_cell(row, baseline, column) for column in COLUMNS)]
+                        for row in good)])
+    for row in rows:
+        _remark(row)
+
+
+def _remark(row):
+    if "unavailable" in row:
+        print(f"\n{row['row']} could not be measured: {row['unavailable'].strip()}")
+        print("".join(f"    {line}\n" for line in row.get("log", [])), end="")
+    elif row["backend"] and row.get("reported") != row["row"]:
+        print(f"{row['row']}: the pool is {row.get('reported')}, {row.get('reported_reason')}")
+    if row.get("settle_seconds"):
+        print(f"{row['row']}: the last huge page was made {row['settle_seconds']:.0f} s after the "
+              "pool was filled; figures are from afterwards")
+
+
+def show(rows):
+    for machine, of_machine in _machines(rows).items():
+        _show_machine(machine, of_machine)
+    print(LEGEND, end="")
