@@ -32,8 +32,10 @@ class Account:
     def run(self, command, **keywords):
         return subprocess.run(list(map(str, command)), check=False, **self._identity(), **keywords)
 
-    def can_execute(self, path):
-        return self.run(["test", "-x", path]).returncode == 0
+    def can_execute(self, program):
+        """As in a shell: a path, or a name that is looked for."""
+        found = shutil.which(program)
+        return bool(found) and self.run(["test", "-x", found]).returncode == 0
 
     def make_directory(self, label):
         """Short, since the paths of Unix sockets may have 107 bytes only."""
