@@ -7,6 +7,9 @@ import shutil
 import subprocess
 import sys
 
+import postgres
+import squid
+
 HERE = pathlib.Path(__file__).resolve().parent
 PYTHON = pathlib.Path("/usr/bin/python3")
 # Parts of Python's library that nothing here imports, and that are half of it.
@@ -60,6 +63,13 @@ def _scripts(tree):
     shutil.copy(HERE / "enter", tree)
 
 
+def squid_files():
+    program = squid.find_program()
+    if not program:
+        raise Missing("Squid is not installed: .ci/install-deps databases")
+    return [program, "/usr/lib/squid", "/usr/share/squid", "/etc/squid"]
+
+
 def make(tree, programs, extra=()):
     """programs: PostgreSQL's directory; extra: other files and directories of this machine."""
     shutil.rmtree(tree, ignore_errors=True)
@@ -76,7 +86,6 @@ def make(tree, programs, extra=()):
 
 def main():
     """For people who want to look around: guest_tree.py DIRECTORY, then tests/guest/run --share."""
-    import postgres
     make(pathlib.Path(sys.argv[1]), postgres.find_programs())
 
 
