@@ -9,6 +9,7 @@
 #include "attachment.h"
 #include "guard.h"
 #include "log.h"
+#include "memlimit.h"
 #include "options.h"
 #include "region.h"
 #include "report.h"
@@ -28,6 +29,7 @@ struct conversion {
 	void *addr;
 	uint64_t mapped; /* bytes, with the tail */
 	bool linked;
+	bool too_big; /* to be populated in its control group */
 	bool tables_only; /* what huge pages alone would do is done elsewhere */
 	char reason[256]; /* why it stays with the kernel, or gets no better backend */
 };
@@ -142,11 +144,17 @@ static int check_region(struct conversion *c)
 	return 0;
 }
 
-static bool wants_population(const struct map_call *call)
+/* What the program asks for is done; what only --populate asks for may not end it. */
+static bool wants_population(struct conversion *c)
 {
-	if (call->prot == PROT_NONE)
+	if (c->call->prot == PROT_NONE)
 		return false;
-	return settings.populate || ((call->flags & MAP_POPULATE) && !(call->flags & MAP_NONBLOCK));
+	if ((c->call->flags & MAP_POPULATE) && !(c->call->flags & MAP_NONBLOCK))
+		return true;
+	if (!settings.populate)
+		return false;
+	c->too_big = memlimit_left() < c->call->len;
+	return !c->too_big;
 }
 
 /* Something that gives way in the same step as the mapping comes. */
@@ -203,7 +211,7 @@ static int attach_with(struct conversion *c, bool populate)
 /* mmap(2) does not fail for want of memory to populate with. */
 static int attach(struct conversion *c)
 {
-	bool populate = wants_population(c->call);
+	bool populate = wants_population(c);
 	int err = attach_with(c, populate);
 
 	if (err && populate)
@@ -234,7 +242,10 @@ static int track(struct conversion *c)
 {
 	struct tracked t = { .start = (uintptr_t)c->addr,
 			     .mapped_end = (uintptr_t)c->addr + c->mapped,
-			     .unit = c->region->map_unit };
+			     .unit = c->region->map_unit,
+			     .prot = c->call->prot,
+			     .copyable = is_anonymous(c->call),
+			     .forks = guard_forks() };
 	uint64_t asked;
 	int err = align_up(c->call->len, page_sizes()->base, &asked);
 
@@ -303,43 +314,48 @@ static int map_by_kernel(const struct map_call *call, void **out)
 	return raw_mmap(&placed, out);
 }
 
-static int leave_to_kernel(struct conversion *c, void **out)
+static void leave_to_kernel(struct conversion *c, struct report_entry *e)
 {
-	struct report_entry e = { .kind = kind_of(c), .len = c->call->len, .reason = c->reason };
+	void *got;
 
+	e->reason = c->reason;
 	if (settings.require_shared && !(c->call->flags & MAP_HUGETLB)) {
-		e.err = -EOPNOTSUPP;
-	} else {
-		if (c->call->flags & MAP_FIXED)
-			e.err = tracked_vacate(c->call->addr, c->call->len);
-		if (!e.err)
-			e.err = map_by_kernel(c->call, out);
+		e->err = -EOPNOTSUPP;
+		return;
 	}
-	e.addr = e.err ? NULL : *out;
-	report(&e);
-	return e.err;
+	e->err = c->call->flags & MAP_FIXED ? tracked_vacate(c->call->addr, c->call->len) : 0;
+	if (!e->err)
+		e->err = map_by_kernel(c->call, &got);
+	if (!e->err)
+		e->addr = got;
 }
 
+static void describe(struct conversion *c, struct report_entry *e)
+{
+	snprintf(c->reason, sizeof(c->reason), "%s",
+		 c->too_big ? "not populated, its control group has less memory left"
+			    : c->region->reason);
+	e->reason = c->reason;
+	e->addr = c->addr;
+	e->backend = c->region->ops->name;
+	e->page_size = c->region->page_size;
+}
+
+/* Reported when the region's descriptor is closed again: there may be no other to write with. */
 int convert_map(const struct map_call *call, void **out)
 {
 	struct conversion c = { .call = call };
 	int err = convert(&c);
+	struct report_entry e = { .kind = kind_of(&c), .len = call->len };
 
-	if (err) {
-		err = leave_to_kernel(&c, out);
-	} else {
-		*out = c.addr;
-		report(&(struct report_entry){
-			.kind = kind_of(&c),
-			.len = call->len,
-			.addr = c.addr,
-			.backend = c.region->ops->name,
-			.page_size = c.region->page_size,
-			.reason = c.region->reason,
-		});
-	}
+	if (!err)
+		describe(&c, &e);
 	drop_region(&c);
-	return err;
+	if (err)
+		leave_to_kernel(&c, &e);
+	report(&e);
+	*out = (void *)e.addr;
+	return e.err;
 }
 
 int convert_segment(const struct map_call *call, void **out, char *reason, size_t size)

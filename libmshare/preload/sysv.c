@@ -16,6 +16,7 @@
 #include "host.h"
 #include "hugelimit.h"
 #include "log.h"
+#include "memlimit.h"
 #include "probe.h"
 #include "report.h"
 #include "room.h"
@@ -163,8 +164,15 @@ static void collapse_now(const struct segment *s)
 	free(done);
 }
 
+static bool populate(const struct segment *s)
+{
+	return memlimit_left() >= s->len &&
+	       !collapse_populate(s->addr, s->len, page_sizes()->pmd, !(s->flags & SHM_RDONLY));
+}
+
 static void use_thp(struct segment *s)
 {
+	bool populated;
 	bool on_touch = probe_thp_fault(SHMEM_MEMFD);
 
 	if (!on_touch && !probe_thp_collapse()) {
@@ -175,10 +183,8 @@ static void use_thp(struct segment *s)
 	s->backend = "thp";
 	if (on_touch && raw_madvise(s->addr, s->len, MADV_HUGEPAGE))
 		debug("MADV_HUGEPAGE refused at %p", s->addr);
-	if (settings.populate &&
-	    collapse_populate(s->addr, s->len, page_sizes()->pmd, !(s->flags & SHM_RDONLY)))
-		snprintf(s->reason, sizeof(s->reason), "it could not be populated with huge pages");
-	if (on_touch || settings.populate)
+	populated = settings.populate && populate(s);
+	if (on_touch || populated)
 		return;
 	if (s->fd >= 0) {
 		ask_host(s);

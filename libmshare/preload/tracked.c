@@ -3,9 +3,12 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <sys/single_threaded.h>
 
 #include "align.h"
 #include "guard.h"
+#include "report.h"
+#include "small-copy.h"
 
 /* Fixed, so that nothing is allocated; a program has few mappings of this size. */
 #define MOST 1024
@@ -105,15 +108,37 @@ int tracked_add(const struct tracked *t)
 
 /*
  * The spare moves over the linked mapping in one step: no thread ever sees a hole, and the bytes
- * are those of the same file. Then there is no tail either, and nothing to remember.
+ * are those of the same file.
  */
-static int make_ordinary(struct tracked *t)
+static int use_spare(const struct tracked *t)
 {
 	size_t len = t->mapped_end - t->start;
 	void *moved;
-	int err = raw_mremap((void *)t->spare, len, len, MREMAP_MAYMOVE | MREMAP_FIXED,
-			     (void *)t->start, &moved);
 
+	return raw_mremap((void *)t->spare, len, len, MREMAP_MAYMOVE | MREMAP_FIXED,
+			  (void *)t->start, &moved);
+}
+
+static int use_copy(const struct tracked *t)
+{
+	if (!t->copyable || t->forks != guard_forks() || !__libc_single_threaded)
+		return -EINVAL;
+	return small_copy((void *)t->start, t->mapped_end - t->start, t->prot);
+}
+
+/* Then there is no tail either, and nothing to remember. */
+static int make_ordinary(struct tracked *t)
+{
+	int err = t->spare ? use_spare(t) : use_copy(t);
+
+	report(&(struct report_entry){
+		.kind = "converted before",
+		.len = t->end - t->start,
+		.addr = (void *)t->start,
+		.err = err,
+		.reason = err ? "the program changes a part of a huge page, which others have too"
+			      : "in base pages from now on: the program changes a part of it",
+	});
 	if (err)
 		return err;
 	if (t->mapped_end > t->end)
@@ -122,7 +147,7 @@ static int make_ordinary(struct tracked *t)
 	return err;
 }
 
-/* Whether there was a linked mapping, so that the call is worth another try. */
+/* Whether there was one, so that the call is worth another try. */
 static bool make_range_ordinary(struct range r)
 {
 	struct tracked *t;
@@ -130,7 +155,7 @@ static bool make_range_ordinary(struct range r)
 	size_t i = 0;
 
 	while ((t = next_in(r, &i))) {
-		if (t->spare && !make_ordinary(t))
+		if (!make_ordinary(t))
 			any = true; /* another record has moved into its place */
 		else
 			i++;
@@ -174,6 +199,17 @@ int tracked_munmap(void *addr, size_t len)
 	return err;
 }
 
+/* What has several protections is not copied any more: the copy would have one. */
+static void note_protection(struct range r, int prot)
+{
+	struct tracked *t;
+
+	for (size_t i = 0; (t = next_in(r, &i)); i++) {
+		t->copyable &= r.start <= t->start && t->end <= r.end;
+		t->prot = prot;
+	}
+}
+
 int tracked_mprotect(void *addr, size_t len, int prot)
 {
 	struct range r = range_of(addr, len);
@@ -183,6 +219,8 @@ int tracked_mprotect(void *addr, size_t len, int prot)
 	err = raw_mprotect(addr, with_tail(r), prot);
 	if (is_refusal(err) && make_range_ordinary(r))
 		err = raw_mprotect(addr, with_tail(r), prot);
+	if (!err)
+		note_protection(r, prot);
 	guard_unlock();
 	return err;
 }
@@ -214,6 +252,16 @@ static void moved(struct tracked *t, uintptr_t start, size_t len)
 }
 
 /* A linked mapping is never moved or resized: the module refuses only after the kernel has begun. */
+static void unlink_range(struct range r)
+{
+	struct tracked *t;
+	size_t i = 0;
+
+	while ((t = next_in(r, &i)))
+		if (!t->spare || make_ordinary(t))
+			i++;
+}
+
 int tracked_mremap(void *addr, size_t old_len, size_t new_len, int flags, void *to, void **out)
 {
 	struct range r = range_of(addr, old_len ? old_len : page_sizes()->base);
@@ -222,10 +270,12 @@ int tracked_mremap(void *addr, size_t old_len, size_t new_len, int flags, void *
 	int err;
 
 	guard_lock();
-	make_range_ordinary(r);
+	unlink_range(r);
 	if (flags & MREMAP_FIXED)
-		make_range_ordinary(range_of(to, new_len));
+		unlink_range(range_of(to, new_len));
 	err = raw_mremap(addr, old_len, new_len, flags, to, out);
+	if (is_refusal(err) && make_range_ordinary(r))
+		err = raw_mremap(addr, old_len, new_len, flags, to, out);
 	t = err || !old_len ? NULL : next_in(r, &i);
 	if (t && t->start == r.start)
 		moved(t, (uintptr_t)*out, new_len);
@@ -254,6 +304,13 @@ static int blank(struct tracked *t, struct range r)
 	return err;
 }
 
+/* Ends of the range within a huge page that the mapping keeps another part of. */
+static bool cuts(const struct tracked *t, struct range r)
+{
+	return (r.start > t->start && !is_multiple(r.start, t->unit)) ||
+	       (r.end < t->end && !is_multiple(r.end, t->unit));
+}
+
 int tracked_vacate(void *addr, size_t len)
 {
 	struct range r = range_of(addr, len);
@@ -262,9 +319,11 @@ int tracked_vacate(void *addr, size_t len)
 	int err = 0;
 
 	guard_lock();
-	make_range_ordinary(r);
+	unlink_range(r);
 	while (!err && (t = next_in(r, &i))) {
-		if (r.start <= t->start && t->end <= r.end && t->mapped_end > r.end)
+		if (cuts(t, r))
+			err = make_ordinary(t);
+		else if (r.start <= t->start && t->end <= r.end && t->mapped_end > r.end)
 			err = blank(t, r);
 		else
 			i++;

@@ -9,7 +9,8 @@
  *
  * Calls on a range that is not recorded go to the kernel as they are. Where the kernel refuses a
  * range of the module, an ordinary mapping of the same bytes takes the place of the linked one
- * first, and the call is made again.
+ * first, and the call is made again. Huge pages that the program cuts are left by copying, while
+ * only one thread of one process has them; after that the kernel's EINVAL stays.
  */
 #ifndef MSHARE_PRELOAD_TRACKED_H
 #define MSHARE_PRELOAD_TRACKED_H
@@ -22,6 +23,9 @@ struct tracked {
 	uintptr_t mapped_end;
 	size_t unit; /* what lengths of the mapping are multiples of */
 	uintptr_t spare; /* linked: an untouched ordinary mapping of the same bytes; else 0 */
+	int prot; /* of all of it */
+	bool copyable; /* no other process, and no descriptor, leads to the same bytes */
+	unsigned int forks; /* guard_forks() when it was made */
 };
 
 /* Whether there is any record: without a lock. */
