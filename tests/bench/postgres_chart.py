@@ -12,7 +12,8 @@ GREY, BLUE, TEXT, MUTED, GRID = "#8a8f98", "#2a6fdb", "#1f2328", "#656d76", "#df
 PANELS = (
     ("Page tables of one backend, for the pool", "pool_tables_kb", "kB", False),
     ("Minor faults a second, all backends", "faults_per_second", "", False),
-    ("Until all clients have connected and have ten answers", "connect_ms", "ms", False),
+    ("Until all clients have connected and have ten answers each", "connect_ms", "ms", False),
+    ("The same, after as many clients that were at work have died", "reconnect_ms", "ms", False),
     ("Transactions a second", "tps", "", True),
 )
 

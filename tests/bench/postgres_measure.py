@@ -14,6 +14,7 @@ import os
 import pathlib
 import platform
 import re
+import resource
 import signal
 import statistics
 import sys
@@ -111,6 +112,9 @@ class Measurement:
         return [self.options.mshare, "run", "--report", self.report, "--json", *words,
                 *(f"--{option}" for option in more), "--"]
 
+    def makes_huge(self):
+        return self.backend.split("+")[0] in ("auto", "thp")
+
     def reported(self):
         """What `mshare run` says of the pool: its largest mapping."""
         if not self.report.exists():
@@ -128,7 +132,7 @@ class Measurement:
         self.server.configure({
             "shared_buffers": f"{self.options.pool}MB",
             "huge_pages": "on" if self.name == "huge_pages" else "off",
-            "max_connections": str(self.options.clients + 10)})
+            "max_connections": str(2 * self.options.clients + 10)})
         self.server.start()
 
     def fill(self):
@@ -138,15 +142,16 @@ class Measurement:
                                  + ", ".join(f"('{each}')" for each in RELATIONS) + ") AS all_of(r)")
         return int(blocks) * int(self.server.sql("SHOW block_size"))
 
-    def connect_ms(self):
+    def connect(self):
         """From the start of pgbench until each client has connected and has its first answers."""
-        times, initial = [], []
+        times, initial, spent = [], [], []
         for _ in range(CONNECT_ROUNDS):
-            begun = time.monotonic()
+            cpu, begun = self.cpu_seconds(), time.monotonic()
             said = self.server.run(*self.pgbench("-t", str(FIRST_QUERIES)))
             times.append((time.monotonic() - begun) * 1000)
+            spent.append((self.cpu_seconds() - cpu) * 1000)
             initial.append(float(re.search(r"initial connection time = ([\d.]+) ms", said)[1]))
-        return {"connect_ms": statistics.median(times),
+        return {"connect_ms": statistics.median(times), "connect_cpu_ms": statistics.median(spent),
                 "initial_connection_ms": statistics.median(initial)}
 
     def backends(self):
@@ -158,33 +163,50 @@ class Measurement:
                 "pool_huge_kb": sum(pool.kilobytes.get(name, 0) for name in (
                     "ShmemPmdMapped", "FilePmdMapped", "Shared_Hugetlb", "Private_Hugetlb"))}
 
-    def reaped_faults(self):
-        """Minor faults of all backends that have ended: the first process has waited for them."""
+    def wait_until_idle(self):
+        """The server has waited for all backends that have ended, and counted what they used."""
         while self.server.has_clients():
             time.sleep(0.1)
-        return mappings.minor_faults(self.server.postmaster())[1]
+        return self.server.postmaster()
+
+    def reaped_faults(self):
+        """Minor faults of all backends that have ended."""
+        return mappings.minor_faults(self.wait_until_idle())[1]
+
+    def cpu_seconds(self):
+        """Processor time of all backends and clients that have ended: unlike times by the clock it
+        does not depend much on what else the machine has to do."""
+        clients = resource.getrusage(resource.RUSAGE_CHILDREN)
+        backends = mappings.ended_children_seconds(self.wait_until_idle())
+        return backends + clients.ru_utime + clients.ru_stime
 
     def load(self):
         """Nothing else runs meanwhile: to look at a hundred processes takes time from them."""
-        faults = self.reaped_faults()
+        faults, cpu = self.reaped_faults(), self.cpu_seconds()
         said = self.server.run(*self.pgbench("-T", str(self.options.seconds)))
-        faults = self.reaped_faults() - faults
+        faults, cpu = self.reaped_faults() - faults, self.cpu_seconds() - cpu
+        done = int(re.search(r"actually processed: (\d+)", said)[1])
         return {"tps": float(re.search(r"^tps = ([\d.]+)", said, re.MULTILINE)[1]),
-                "transactions": int(re.search(r"actually processed: (\d+)", said)[1]),
+                "transactions": done, "cpu_seconds": cpu, "transactions_per_cpu_second": done / cpu,
                 "faults": faults, "faults_per_second": faults / self.options.seconds,
                 "faults_per_client": faults / self.options.clients}
 
-    def page_tables(self):
-        """Of backends that have been at work for as long, while their clients are stopped."""
+    def at_work(self):
+        """What backends have that have been at work for as long, while their clients are stopped.
+        Then the clients die, all at once, and as many new ones come."""
         clients = self.server.start_program(*self.pgbench("-T", str(100 * self.options.seconds)))
         try:
             self.wait_for_clients(clients)
             time.sleep(self.options.seconds)
             clients.send_signal(signal.SIGSTOP)
-            return self.backends()
+            found = self.backends()
         finally:
+            begun = time.monotonic()
             clients.kill()
-            clients.communicate()
+        self.server.run(*self.pgbench("-t", str(FIRST_QUERIES)))
+        found["reconnect_ms"] = (time.monotonic() - begun) * 1000
+        clients.communicate()
+        return found
 
     def wait_for_clients(self, pgbench):
         while len(self.server.client_backends()) < self.options.clients:
@@ -195,8 +217,8 @@ class Measurement:
     def measure(self):
         try:
             self.start()
-            found = {"filled_bytes": self.fill(), "settle_seconds": settle() if self.backend else 0}
-            found |= self.connect_ms() | self.load() | self.page_tables()
+            found = {"filled_bytes": self.fill(), "settle_seconds": settle() if self.makes_huge() else 0}
+            found |= self.connect() | self.load() | self.at_work()
             found |= self.reported()
             self.server.stop()
             return found

@@ -10,14 +10,22 @@ COLUMNS = (
     ("faults/s", "faults_per_second", 0, False),
     ("faults/client", "faults_per_client", 0, False),
     ("connect ms", "connect_ms", 0, False),
+    ("of CPU ms", "connect_cpu_ms", 0, False),
+    ("reconnect ms", "reconnect_ms", 0, False),
     ("tps", "tps", 0, True),
+    ("per CPU s", "transactions_per_cpu_second", 0, True),
 )
 LEGEND = """
 tables/backend  page tables of one backend, median of all, after its part of the load (VmPTE)
 of the pool     those of them that map the server's shared memory, median of 8 backends
 faults/s        minor faults of all backends from first to last, over the seconds of the load
 connect         from the start of pgbench until every client has connected and has ten answers
+of CPU          processor time of that, clients and backends, from their start to their end
+reconnect       from the death of all clients, which have been at work, until as many new ones have
+                connected and have ten answers each: what a restart of the application costs
 tps             pgbench -S -M prepared, without the time to connect
+per CPU s       transactions for each second of processor time, of clients and backends together:
+                the same as tps, but for what else the machine had to do
 (2.0x)          so many times better than plain in the same run
 """
 
@@ -68,11 +76,16 @@ def _show_machine(machine, rows):
         _remark(row)
 
 
+def _asked(row):
+    name = row["backend"].split("+")[0]
+    return row.get("reported") if name == "auto" else name
+
+
 def _remark(row):
     if "unavailable" in row:
         print(f"\n{row['row']} could not be measured: {row['unavailable'].strip()}")
         print("".join(f"    {line}\n" for line in row.get("log", [])), end="")
-    elif row["backend"] and row.get("reported") != row["row"]:
+    elif row["backend"] and row.get("reported") not in (None, _asked(row)):
         print(f"{row['row']}: the pool is {row.get('reported')}, {row.get('reported_reason')}")
     if row.get("settle_seconds"):
         print(f"{row['row']}: the last huge page was made {row['settle_seconds']:.0f} s after the "

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What a process has mapped, and what its page tables cost, as the kernel tells in /proc."""
 import dataclasses
+import os
 import pathlib
 import re
 import statistics
@@ -63,7 +64,17 @@ def median_page_tables(pids):
     return (statistics.median(values) if values else None), len(values)
 
 
+def _counters(pid):
+    return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+
+
 def minor_faults(pid):
     """Of the process, and of its children that have ended."""
-    words = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    words = _counters(pid)
     return int(words[7]), int(words[8])
+
+
+def ended_children_seconds(pid):
+    """Processor time of its children that have ended."""
+    words = _counters(pid)
+    return (int(words[13]) + int(words[14])) / os.sysconf("SC_CLK_TCK")
