@@ -1,11 +1,20 @@
 # SPDX-License-Identifier: MIT
 """Who servers run as: database servers refuse to be root."""
+import fcntl
 import os
 import pathlib
 import pwd
 import shutil
 import subprocess
 import tempfile
+
+
+def take_turns(program):
+    """One test at a time on this machine, whoever runs it: what one leaves behind is told by its
+    user. The lock is on the program itself, and is given back when the returned file is closed."""
+    lock = open(program, "rb")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
 
 
 class Account:

@@ -31,6 +31,7 @@ class Scene:
         self.account = account.Account("postgres")
         self.programs = postgres.find_programs()
         self.can_be_tried()
+        self.turn = account.take_turns(self.programs / "postgres")
         self.directory = self.account.make_directory("mshare-pg")
         prefix = [options.mshare, "run"] if options.mshare else []
         if prefix and options.backend != "auto":

@@ -32,6 +32,7 @@ class Scene:
         self.options = options
         self.account = account.Account("proxy", "squid")
         self.can_be_tried()
+        self.turn = account.take_turns(squid.find_program())
         self.directory = self.account.make_directory("mshare-squid")
         self.report = self.directory / "report"
         self.before = shared_memory.inventory(self.account, options.mshare)
