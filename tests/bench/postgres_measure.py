@@ -93,6 +93,10 @@ def pool_tables(pids):
     return (statistics.median(values) if values else None), pool
 
 
+def initial_connection_ms(said):
+    return float(re.search(r"initial connection time = ([\d.]+) ms", said)[1])
+
+
 class Measurement:
     def __init__(self, options, row):
         self.options = options
@@ -150,7 +154,7 @@ class Measurement:
             said = self.server.run(*self.pgbench("-t", str(FIRST_QUERIES)))
             times.append((time.monotonic() - begun) * 1000)
             spent.append((self.cpu_seconds() - cpu) * 1000)
-            initial.append(float(re.search(r"initial connection time = ([\d.]+) ms", said)[1]))
+            initial.append(initial_connection_ms(said))
         return {"connect_ms": statistics.median(times), "connect_cpu_ms": statistics.median(spent),
                 "initial_connection_ms": statistics.median(initial)}
 
@@ -203,8 +207,9 @@ class Measurement:
         finally:
             begun = time.monotonic()
             clients.kill()
-        self.server.run(*self.pgbench("-t", str(FIRST_QUERIES)))
+        said = self.server.run(*self.pgbench("-t", str(FIRST_QUERIES)))
         found["reconnect_ms"] = (time.monotonic() - begun) * 1000
+        found["initial_reconnection_ms"] = initial_connection_ms(said)
         clients.communicate()
         return found
 

@@ -10,7 +10,7 @@ import subprocess
 import time
 
 PATIENCE = 120  # seconds; a guest is slow
-SOCKETS = pathlib.Path("/run/squid")  # compiled in
+SOCKETS = pathlib.Path("/var/run/squid")  # compiled in
 CONFIGURATION = """http_port 127.0.0.1:{port}
 workers {workers}
 memory_cache_shared on
