@@ -150,10 +150,10 @@ class Measurement:
         """From the start of pgbench until each client has connected and has its first answers."""
         times, initial, spent = [], [], []
         for _ in range(CONNECT_ROUNDS):
-            cpu, begun = self.cpu_seconds(), time.monotonic()
+            cpu, begun = self.cpu_seconds_at_rest(), time.monotonic()
             said = self.server.run(*self.pgbench("-t", str(FIRST_QUERIES)))
             times.append((time.monotonic() - begun) * 1000)
-            spent.append((self.cpu_seconds() - cpu) * 1000)
+            spent.append((self.cpu_seconds_at_rest() - cpu) * 1000)
             initial.append(initial_connection_ms(said))
         return {"connect_ms": statistics.median(times), "connect_cpu_ms": statistics.median(spent),
                 "initial_connection_ms": statistics.median(initial)}
@@ -181,14 +181,18 @@ class Measurement:
         """Processor time of all backends and clients that have ended: unlike times by the clock it
         does not depend much on what else the machine has to do."""
         clients = resource.getrusage(resource.RUSAGE_CHILDREN)
-        backends = mappings.ended_children_seconds(self.wait_until_idle())
+        backends = mappings.ended_children_seconds(self.server.postmaster())
         return backends + clients.ru_utime + clients.ru_stime
+
+    def cpu_seconds_at_rest(self):
+        self.wait_until_idle()
+        return self.cpu_seconds()
 
     def load(self):
         """Nothing else runs meanwhile: to look at a hundred processes takes time from them."""
-        faults, cpu = self.reaped_faults(), self.cpu_seconds()
+        faults, cpu = self.reaped_faults(), self.cpu_seconds_at_rest()
         said = self.server.run(*self.pgbench("-T", str(self.options.seconds)))
-        faults, cpu = self.reaped_faults() - faults, self.cpu_seconds() - cpu
+        faults, cpu = self.reaped_faults() - faults, self.cpu_seconds_at_rest() - cpu
         done = int(re.search(r"actually processed: (\d+)", said)[1])
         return {"tps": float(re.search(r"^tps = ([\d.]+)", said, re.MULTILINE)[1]),
                 "transactions": done, "cpu_seconds": cpu, "transactions_per_cpu_second": done / cpu,
@@ -203,15 +207,24 @@ class Measurement:
             self.wait_for_clients(clients)
             time.sleep(self.options.seconds)
             clients.send_signal(signal.SIGSTOP)
-            found = self.backends()
+            return self.backends() | self.reconnect(clients)
         finally:
-            begun = time.monotonic()
-            clients.kill()
+            if clients.poll() is None:
+                clients.kill()
+                clients.communicate()
+
+    def reconnect(self, clients):
+        """Times, and what the end of the old backends and the start of new ones take."""
+        so_far = sum(map(mappings.own_seconds, [clients.pid, *self.server.client_backends()]))
+        so_far += self.cpu_seconds()
+        begun = time.monotonic()
+        clients.kill()
         said = self.server.run(*self.pgbench("-t", str(FIRST_QUERIES)))
-        found["reconnect_ms"] = (time.monotonic() - begun) * 1000
-        found["initial_reconnection_ms"] = initial_connection_ms(said)
+        took = time.monotonic() - begun
         clients.communicate()
-        return found
+        return {"reconnect_ms": took * 1000,
+                "reconnect_cpu_ms": (self.cpu_seconds_at_rest() - so_far) * 1000,
+                "initial_reconnection_ms": initial_connection_ms(said)}
 
     def wait_for_clients(self, pgbench):
         while len(self.server.client_backends()) < self.options.clients:

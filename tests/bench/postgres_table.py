@@ -12,6 +12,7 @@ COLUMNS = (
     ("connect ms", "connect_ms", 0, False),
     ("of CPU ms", "connect_cpu_ms", 0, False),
     ("reconnect ms", "reconnect_ms", 0, False),
+    ("of CPU ms", "reconnect_cpu_ms", 0, False),
     ("tps", "tps", 0, True),
     ("per CPU s", "transactions_per_cpu_second", 0, True),
 )

@@ -78,3 +78,8 @@ def ended_children_seconds(pid):
     """Processor time of its children that have ended."""
     words = _counters(pid)
     return (int(words[13]) + int(words[14])) / os.sysconf("SC_CLK_TCK")
+
+
+def own_seconds(pid):
+    """Processor time of a process so far."""
+    return int(pathlib.Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
