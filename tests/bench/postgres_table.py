@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The figures of bench-postgres for people: one table for each machine, and what is in a column."""
+import statistics
 
 BASELINE = "plain"
 # Heading, name of the figure, digits, and whether more is better (None: neither)
@@ -29,6 +30,25 @@ per CPU s       transactions for each second of processor time, of clients and b
                 the same as tps, but for what else the machine had to do
 (2.0x)          so many times better than plain in the same run
 """
+
+
+def medians(measured):
+    """One row of each name: each figure is the median of its rounds."""
+    rows = {}
+    for row in measured:
+        rows.setdefault(row["row"], []).append(row)
+    return [_median_row(each) for each in rows.values()]
+
+
+def _median_row(rounds):
+    good = [row for row in rounds if "unavailable" not in row]
+    if not good:
+        return rounds[0]
+    row = dict(good[-1], rounds=len(good))
+    for name, value in row.items():
+        if isinstance(value, (int, float)) and name != "rounds":
+            row[name] = statistics.median(each[name] for each in good)
+    return row
 
 
 def ratio(row, baseline, name, more_is_better):
