@@ -9,12 +9,18 @@ import subprocess
 import tempfile
 
 
-def take_turns(program):
+def take_turns(path):
     """One test at a time on this machine, whoever runs it: what one leaves behind is told by its
     user. The lock is on the program itself, and is given back when the returned file is closed."""
-    lock = open(program, "rb")
+    lock = open(path, "rb")
     fcntl.flock(lock, fcntl.LOCK_EX)
     return lock
+
+
+def program(name):
+    """As in a shell: a path, or a name that is looked for. Absolute, since servers start elsewhere."""
+    found = shutil.which(name)
+    return os.path.abspath(found) if found else name
 
 
 class Account:
@@ -41,10 +47,8 @@ class Account:
     def run(self, command, **keywords):
         return subprocess.run(list(map(str, command)), check=False, **self._identity(), **keywords)
 
-    def can_execute(self, program):
-        """As in a shell: a path, or a name that is looked for."""
-        found = shutil.which(program)
-        return bool(found) and self.run(["test", "-x", found]).returncode == 0
+    def can_execute(self, path):
+        return self.run(["test", "-x", path]).returncode == 0
 
     def make_directory(self, label):
         """Short, since the paths of Unix sockets may have 107 bytes only."""

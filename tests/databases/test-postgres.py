@@ -206,7 +206,8 @@ CASES = [initdb, start, load, the_pool_is_a_region, read_only, read_and_write,
 def parse():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--mshare", help="the tool; without it the server runs as it is")
+    parser.add_argument("--mshare", type=account.program,
+                        help="the tool; without it the server runs as it is")
     parser.add_argument("--backend", choices=BACKENDS, default="auto")
     parser.add_argument("--memory", choices=("mmap", "sysv"), default="mmap")
     parser.add_argument("--restarts", type=int, default=20)

@@ -158,7 +158,8 @@ CASES = [start, workers_meet_in_one_object, the_cache_is_a_region, every_page_is
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--mshare", help="the tool; without it the server runs as it is")
+    parser.add_argument("--mshare", type=account.program,
+                        help="the tool; without it the server runs as it is")
     parser.add_argument("--backend", choices=BACKENDS, default="auto")
     scene = Scene(parser.parse_args())
     try:
