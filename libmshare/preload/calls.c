@@ -56,7 +56,7 @@ PUBLIC void *mmap(void *addr, size_t len, int prot, int flags, int fd, off_t off
 
 	if ((!convert_concerns(&call) && !tracked_any()) || !guard_enter())
 		return plain_result(raw_mmap(&call, &out)) ? MAP_FAILED : out;
-	if (convert_concerns(&call))
+	if (convert_concerns(&call) && !convert_is_own(__builtin_return_address(0)))
 		return leave(entered, convert_map(&call, &out)) ? MAP_FAILED : out;
 	return leave(entered, map_beside_tracked(&call, &out)) ? MAP_FAILED : out;
 }

@@ -8,6 +8,10 @@
 /* Whether a call is big and shared, so that it is worth a closer look. */
 bool convert_concerns(const struct map_call *call);
 
+/* Whether a call comes from libmshare.so itself, which a program may also use by itself: then
+ * everything is done already. caller: where the call returns to. */
+bool convert_is_own(const void *caller);
+
 /*
  * Does the call, with a region where that is possible, as the kernel would where not, and reports
  * which. Within guard_enter(). 0 or -errno.

@@ -14,26 +14,40 @@
 #include "raw.h"
 
 /* In the block that every thread has from its start (initial-exec): no call, no allocation. */
-static _Thread_local __attribute__((tls_model("initial-exec"))) volatile sig_atomic_t inside;
+#define THREAD_LOCAL static _Thread_local __attribute__((tls_model("initial-exec")))
+
+THREAD_LOCAL volatile sig_atomic_t inside;
+THREAD_LOCAL sigset_t signals_before; /* while inside */
+THREAD_LOCAL int cancelling_before; /* while inside */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static atomic_int owner; /* the process for which everything here is in order */
 static atomic_uint forks;
 
+/*
+ * No handler runs meanwhile, for it might not return but longjmp(3); and the calls that we stand in
+ * for are no points of cancellation, though some that we make are.
+ */
 bool guard_enter(void)
 {
-	if (inside)
+	sigset_t all;
+
+	if (inside || raw_getpid() != atomic_load_explicit(&owner, memory_order_relaxed))
 		return false;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &signals_before);
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancelling_before);
 	inside = 1;
-	if (raw_getpid() == atomic_load_explicit(&owner, memory_order_relaxed))
-		return true;
-	inside = 0;
-	return false;
+	return true;
 }
 
 void guard_leave(void)
 {
+	sigset_t before = signals_before;
+
 	inside = 0;
+	pthread_setcancelstate(cancelling_before, NULL);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 void guard_lock(void)
@@ -51,7 +65,7 @@ unsigned int guard_forks(void)
 	return atomic_load_explicit(&forks, memory_order_relaxed);
 }
 
-/* A thread that forks from a handler, inside of us, holds the lock already, or soon would. */
+/* Nobody forks inside of us; if something in the C library did, the lock would be held already. */
 static void before_fork(void)
 {
 	atomic_fetch_add_explicit(&forks, 1, memory_order_relaxed);
@@ -65,11 +79,29 @@ static void after_fork_in_parent(void)
 		guard_unlock();
 }
 
+/*
+ * The only thread of a new process has the number of the process, and the C library knows it: a
+ * mutex says by whom it is locked. A system call would be one more for programs that have nothing to
+ * do with us.
+ */
+static int own_number(void)
+{
+	int number;
+
+	guard_lock();
+	number = lock.__data.__owner;
+	guard_unlock();
+	return number;
+}
+
 static void after_fork_in_child(void)
 {
-	atomic_store(&owner, raw_getpid());
-	if (!inside)
-		guard_unlock();
+	if (inside) {
+		atomic_store(&owner, raw_getpid());
+		return;
+	}
+	guard_unlock();
+	atomic_store(&owner, own_number());
 }
 
 void guard_start(void)

@@ -13,8 +13,8 @@
 void guard_start(void);
 
 /*
- * False: pass the call on to the kernel. True: nothing of this thread comes in until guard_leave(),
- * signal handlers included. Costs a system call, and no more.
+ * False: pass the call on to the kernel. True: nothing of this thread comes in until guard_leave();
+ * signals and cancellation wait until then.
  */
 must_check bool guard_enter(void);
 void guard_leave(void);

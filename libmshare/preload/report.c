@@ -56,8 +56,9 @@ static void in_json(struct line *l, const struct report_entry *e)
 		add_string(l, "error", strerrordesc_np(-e->err));
 	if (e->backend)
 		add_string(l, "backend", e->backend);
-	if (e->page_size)
-		add(l, ", \"page_size\": %llu", (unsigned long long)e->page_size);
+	if (e->backend)
+		add(l, ", \"page_size\": %llu, \"shared_tables\": %s",
+		    (unsigned long long)e->page_size, e->shared_tables ? "true" : "false");
 	add_string(l, "reason", e->reason);
 	add(l, "}\n");
 }
@@ -72,7 +73,8 @@ static void in_words(struct line *l, const struct report_entry *e)
 	if (e->addr)
 		add(l, " at %p", e->addr);
 	if (e->backend)
-		add(l, ": %s, pages of %s", e->backend, size_text(e->page_size, page));
+		add(l, ": %s, pages of %s%s", e->backend, size_text(e->page_size, page),
+		    e->shared_tables ? ", shared tables" : "");
 	else
 		add(l, ": left as it is");
 	if (e->err)

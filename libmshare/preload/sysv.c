@@ -273,6 +273,7 @@ static void tell(const struct segment *s, int err)
 		.addr = err ? NULL : s->addr,
 		.backend = s->backend,
 		.page_size = page_size_of(s),
+		.shared_tables = shares_tables(s),
 		.reason = s->reason,
 		.err = err,
 	});

@@ -127,18 +127,27 @@ static int set(const struct command *c, const char *name, const char *value)
 /* Programs change their directory: they get the whole path of a file that is there already. */
 static int prepare_report(const struct run_options *o)
 {
-	char path[PATH_MAX];
+	const char *name = o->report ? o->report : "";
+	char path[2 * PATH_MAX];
+	size_t start = 0;
 	int fd;
 
 	if (!o->report)
 		return set(o->command, RUN_REPORT, NULL);
-	fd = sys_open(o->report, O_WRONLY | O_CREAT | O_TRUNC, 0666);
-	if (fd < 0 || !realpath(o->report, path)) {
-		tool_warn(o->command, "the report %s cannot be written: %s", o->report,
-			  strerror(fd < 0 ? -fd : errno));
+	fd = sys_open(name, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+	if (fd >= 0)
+		sys_close(fd);
+	if (fd >= 0 && name[0] != '/') {
+		if (!getcwd(path, PATH_MAX))
+			fd = -errno;
+		start = fd < 0 ? 0 : strlen(path);
+		path[start++] = '/';
+	}
+	if (fd < 0 || snprintf(path + start, PATH_MAX, "%s", name) >= PATH_MAX) {
+		tool_warn(o->command, "the report %s cannot be written: %s", name,
+			  strerror(fd < 0 ? -fd : ENAMETOOLONG));
 		return EXIT_RUN;
 	}
-	sys_close(fd);
 	return set(o->command, RUN_REPORT, path);
 }
 

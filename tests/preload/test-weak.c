@@ -3,7 +3,7 @@
  * Where something is missing or short, the program starts and runs all the same, and the report says
  * what it got and why.
  *
- * usage: test-NAME PATH-OF-MSHARE
+ * usage: test-NAME PATH-OF-MSHARE [BACKEND]
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -40,6 +40,25 @@ static void use_memory(void)
 	expect(munmap(p, SIZE) == 0);
 }
 
+/* Enough for the program and its libraries, not for an aligned second try. In the program, because
+ * a sanitizer in the command needs more. */
+static void use_few_addresses(void)
+{
+	const struct rlimit few = { (rlim_t)64 << 20, (rlim_t)64 << 20 };
+
+	expect(setrlimit(RLIMIT_AS, &few) == 0);
+	use_memory();
+}
+
+static const struct use {
+	const char *name;
+	void (*body)(void);
+} uses[] = {
+	{ "use", use_memory },
+	{ "use-little", use_little },
+	{ "use-few-addresses", use_few_addresses },
+};
+
 struct shortage {
 	const char *name;
 	void (*make)(
@@ -64,12 +83,6 @@ static void limit(__rlimit_resource_t resource, rlim_t value)
 static void no_helper(void)
 {
 	expect(setenv("MSHARE_HOST", "/nonexistent/mshare-host", 1) == 0);
-}
-
-/* Enough for a program and its libraries, not for an aligned second try. */
-static void few_addresses(void)
-{
-	limit(RLIMIT_AS, (rlim_t)64 << 20);
 }
 
 static void few_descriptors(void)
@@ -149,16 +162,32 @@ static void little_memory(void)
 		_exit(77);
 }
 
+/* In guests: the kernel module's device, and no right to it. */
+static void forbidden_device(void)
+{
+	struct stat device;
+
+	expect(stat("/dev/mshare", &device) == 0);
+	expect(unshare(CLONE_NEWNS) == 0);
+	expect(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+	expect(mknod("/tmp/mshare-test-device", S_IFCHR | 0600, device.st_rdev) == 0);
+	expect(mount("/tmp/mshare-test-device", "/dev/mshare", NULL, MS_BIND, NULL) == 0);
+	expect(unlink("/tmp/mshare-test-device") == 0);
+	expect(chmod(report, 0666) == 0 && setgid(65534) == 0 && setuid(65534) == 0);
+}
+
 static void nothing(void)
 {
 }
 
+/* Somebody else's pool decides whether the command refuses, or the mapping is. */
+#define REFUSED (-1)
 #define CONVERTED 0, 1, "\"event\": \"converted\""
 #define LEFT 0, 1, "\"event\": \"left\""
 static const struct shortage shortages[] = {
 	{ "nothing is short", nothing, "--", "use", CONVERTED },
-	{ "no helper", no_helper, "--", "use", CONVERTED },
-	{ "RLIMIT_AS", few_addresses, "--", "use", 0, 1, "" },
+	{ "no helper", no_helper, "--", "use", 0, 1, "mshare-host cannot be started" },
+	{ "RLIMIT_AS", nothing, "--", "use-few-addresses", 0, 1, "" },
 	{ "RLIMIT_NOFILE", few_descriptors, "--", "use", CONVERTED },
 	{ "RLIMIT_FSIZE", short_files, "--", "use", LEFT },
 	{ "RLIMIT_MEMLOCK", no_locked_memory, "--", "use", CONVERTED },
@@ -167,7 +196,8 @@ static const struct shortage shortages[] = {
 	{ "no /dev", no_dev_shm, "--", "use", CONVERTED },
 	{ "little memory", little_memory, "--populate", "use-little", 0, 1,
 	  "not populated, its control group has less memory left" },
-	{ "no shared tables", nothing, "--require-shared-tables", "use", 125, 0, "" },
+	{ "no shared tables", nothing, "--require-shared-tables", "use", REFUSED, 0,
+	  "\"event\": \"converted\"" },
 };
 
 /* Tables of regions of this size are not shared, though those of bigger ones would be: starts, and
@@ -175,9 +205,21 @@ static const struct shortage shortages[] = {
 static const struct shortage shortages_with_pool[] = {
 	{ "nothing is short", nothing, "--", "use", CONVERTED },
 	{ "RLIMIT_NOFILE", few_descriptors, "--", "use", CONVERTED },
-	{ "RLIMIT_AS", few_addresses, "--", "use", 0, 1, "" },
+	{ "RLIMIT_AS", nothing, "--", "use-few-addresses", 0, 1, "" },
 	{ "no shared tables", nothing, "--require-shared-tables", "use", 1, 1,
 	  "\"error\": \"Operation not supported\"" },
+};
+
+static const struct shortage shortages_with_module[] = {
+	{ "nothing is short", nothing, "--", "use", CONVERTED },
+	{ "tables are shared", nothing, "--require-shared-tables", "use", 0, 1,
+	  "\"shared_tables\": true" },
+	{ "no module", no_dev_shm, "--", "use", 0, 1, "the mshare module is not loaded" },
+	{ "forbidden device", forbidden_device, "--", "use", 0, 1, "no right to open /dev/mshare" },
+	{ "no helper", no_helper, "--", "use", 0, 1, "no host process for the region" },
+	{ "RLIMIT_NOFILE", few_descriptors, "--", "use", 0, 1, "" },
+	{ "RLIMIT_AS", nothing, "--", "use-few-addresses", 0, 1, "" },
+	{ "no shared tables", no_dev_shm, "--require-shared-tables", "use", 125, 0, "" },
 };
 
 static void become(const struct shortage *s)
@@ -201,6 +243,11 @@ static void become(const struct shortage *s)
 	_exit(99);
 }
 
+static bool is_expected(const struct shortage *s, int status)
+{
+	return s->status == REFUSED ? status == 125 || status == 1 : status == s->status;
+}
+
 static void try(const struct shortage *s)
 {
 	char part[64];
@@ -218,9 +265,9 @@ static void try(const struct shortage *s)
 		expect(!getenv("MSHARE_TEST_NO_SKIP"));
 		return;
 	}
-	if (WEXITSTATUS(status) != s->status)
+	if (!is_expected(s, WEXITSTATUS(status)))
 		fprintf(stderr, "%s: status %d\n", s->name, WEXITSTATUS(status));
-	expect(WEXITSTATUS(status) == s->status);
+	expect(is_expected(s, WEXITSTATUS(status)));
 	expect(setenv("MSHARE_RUN_REPORT", report, 1) == 0);
 	snprintf(part, sizeof(part), "\"size\": %zu,", SIZE);
 	if (report_lines(part, s->said) != s->lines) {
@@ -241,16 +288,22 @@ int main(int argc, char **argv)
 {
 	int fd;
 
-	if (is_mode(argc, argv, "use") || is_mode(argc, argv, "use-little")) {
-		is_mode(argc, argv, "use") ? use_memory() : use_little();
-		return 0;
+	for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++) {
+		if (is_mode(argc, argv, uses[i].name)) {
+			uses[i].body();
+			return 0;
+		}
 	}
-	expect(argc == 2);
+	if (argc == 3) /* where the environment is not at hand */
+		expect(setenv("MSHARE_BACKEND", argv[2], 1) == 0);
+	expect(argc == 2 || argc == 3);
 	command = access(argv[1], X_OK) == 0 ? argv[1] : (char *)"mshare";
 	fd = mkstemp(report);
 	expect(fd >= 0 && close(fd) == 0);
 	if (backend_is("hugetlb"))
 		TRY_ALL(shortages_with_pool);
+	else if (backend_is("shim"))
+		TRY_ALL(shortages_with_module);
 	else
 		TRY_ALL(shortages);
 	unlink(report);
