@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""The chart of bench-postgres, SVG: one panel for each figure and machine, one horizontal bar for each
-row, from zero, with its number beside it."""
+"""The chart of bench-postgres, SVG: one panel for each figure and machine, one horizontal bar for
+each row, from zero, with its number beside it."""
 from html import escape
 
 from postgres_table import BASELINE, ratio
 
 # Pixels. Bars start at LEFT and grow to at most LEFT + BAR_SPACE; numbers follow them.
-WIDTH, LEFT, BAR_SPACE, TOP, ROW, BAR, PANEL_HEAD, PANEL_FOOT, FOOT = 900, 130, 560, 84, 28, 17, 30, 22, 40
+WIDTH, LEFT, BAR_SPACE, TOP, FOOT = 900, 130, 560, 84, 40
+ROW, BAR, PANEL_HEAD, PANEL_FOOT = 28, 17, 30, 22
 GREY, BLUE, TEXT, MUTED, GRID = "#8a8f98", "#2a6fdb", "#1f2328", "#656d76", "#dfe3e8"
 # Title, name of the figure, unit, whether more is better
 PANELS = (

@@ -142,8 +142,8 @@ class Measurement:
     def fill(self):
         """Reads the data into the pool, so that no row waits for a disk. Bytes."""
         self.server.sql("CREATE EXTENSION IF NOT EXISTS pg_prewarm")
-        blocks = self.server.sql("SELECT sum(pg_prewarm(r)) FROM (VALUES "
-                                 + ", ".join(f"('{each}')" for each in RELATIONS) + ") AS all_of(r)")
+        names = ", ".join(f"('{each}')" for each in RELATIONS)
+        blocks = self.server.sql(f"SELECT sum(pg_prewarm(r)) FROM (VALUES {names}) AS all_of(r)")
         return int(blocks) * int(self.server.sql("SHOW block_size"))
 
     def connect(self):
@@ -235,7 +235,8 @@ class Measurement:
     def measure(self):
         try:
             self.start()
-            found = {"filled_bytes": self.fill(), "settle_seconds": settle() if self.makes_huge() else 0}
+            found = {"filled_bytes": self.fill()}
+            found["settle_seconds"] = settle() if self.makes_huge() else 0
             found |= self.connect() | self.load() | self.at_work()
             found |= self.reported()
             self.server.stop()

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What bench-postgres makes of measured rows: medians, ratios the right way round, and a chart that is
-XML whatever a row says. Test Anything Protocol."""
+"""What bench-postgres makes of measured rows: medians, ratios the right way round, and a chart that
+is XML whatever a row says. Test Anything Protocol."""
 import contextlib
 import io
 import pathlib

@@ -18,7 +18,7 @@ def take_turns(path):
 
 
 def program(name):
-    """As in a shell: a path, or a name that is looked for. Absolute, since servers start elsewhere."""
+    """A path, or a name that is looked for. Absolute, since servers start elsewhere."""
     found = shutil.which(name)
     return os.path.abspath(found) if found else name
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A PostgreSQL of its own in a temporary directory: Unix socket only, the distribution's programs."""
+"""A PostgreSQL of its own in a temporary directory: the distribution's programs, Unix socket only."""
 import os
 import pathlib
 import re
@@ -88,8 +88,8 @@ class Cluster:
                 file.write("include 'test.conf'\n")
 
     def _control(self, *words, **keywords):
-        return self.run("pg_ctl", "-D", self.data, "-l", self.log, "-t", str(PATIENCE), "-w", *words,
-                        **keywords)
+        return self.run("pg_ctl", "-D", self.data, "-l", self.log, "-t", str(PATIENCE), "-w",
+                        *words, **keywords)
 
     def start(self):
         self._control("start", prefixed=True)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What shared memory of one user there is on this machine, wherever it may be: to be compared before
-and after."""
+"""What shared memory of one user there is on this machine, wherever it may be: to be compared
+before and after."""
 import json
 import os
 import pathlib

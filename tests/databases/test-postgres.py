@@ -3,7 +3,7 @@
 """PostgreSQL as the distribution ships it, end to end under `mshare run`: it has to do what it does
 without. Test Anything Protocol; the cases build upon each other.
 
-usage: test-postgres.py [--mshare PATH] [--backend NAME] [--memory mmap|sysv] [--restarts N] [--smoke]
+usage: test-postgres.py [--mshare PATH] [--backend NAME] [--memory mmap|sysv] [OPTION...]
 
 Without --mshare the server runs as it is: what the test expects must hold for that, too.
 """
@@ -54,7 +54,8 @@ class Scene:
     def expect_consistent(self):
         """Every transaction of pgbench changes these four by the same amount, or none of them."""
         sums = self.cluster.sql("""SELECT (SELECT sum(abalance) FROM pgbench_accounts),
-            (SELECT sum(tbalance) FROM pgbench_tellers), (SELECT sum(bbalance) FROM pgbench_branches),
+            (SELECT sum(tbalance) FROM pgbench_tellers),
+            (SELECT sum(bbalance) FROM pgbench_branches),
             (SELECT coalesce(sum(delta), 0) FROM pgbench_history)""").split("|")
         tap.expect(len(set(sums)) == 1, f"the sums differ: {sums}")
         self.history()
