@@ -12,9 +12,9 @@ GREY, BLUE, TEXT, MUTED, GRID = "#8a8f98", "#2a6fdb", "#1f2328", "#656d76", "#df
 # Title, name of the figure, unit, whether more is better
 PANELS = (
     ("Page tables of one backend, for the pool", "pool_tables_kb", "kB", False),
-    ("Minor faults a second, all backends", "faults_per_second", "", False),
+    ("Minor faults of one backend that reads all of the table", "faults_of_pass", "", False),
     ("Until all clients have connected and have ten answers each", "connect_ms", "ms", False),
-    ("The same, after as many clients that were at work have died", "reconnect_ms", "ms", False),
+    ("The same, after as many clients that had read the table have died", "reconnect_ms", "ms", False),
     ("Transactions a second", "tps", "", True),
 )
 

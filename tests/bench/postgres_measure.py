@@ -15,7 +15,6 @@ import pathlib
 import platform
 import re
 import resource
-import signal
 import statistics
 import sys
 import time
@@ -32,6 +31,14 @@ QUIET_SECONDS = 15  # mshare-host looks again after seconds; without a new huge 
 SETTLE_SECONDS = 120
 FIRST_QUERIES = 10
 CONNECT_ROUNDS = 3
+# A row of one page in eight, of 8 kB: in each 64 KiB, which is what the kernel maps with one fault.
+PASS = """SELECT count(*) FROM pgbench_accounts WHERE ctid = ANY (ARRAY(
+    SELECT format('(%s,1)', block)::tid FROM generate_series(0,
+        pg_relation_size('pgbench_accounts') / current_setting('block_size')::int - 1, 8) AS block));
+\\sleep 1000000 s
+"""
+PASSED = """SELECT count(*) FROM pg_stat_activity WHERE state = 'idle' AND query LIKE '%ctid%'
+    AND pid <> pg_backend_pid()"""
 SAMPLES = 8  # backends whose pages are looked at one by one
 PAGEMAP_ENTRY = 8
 PTE_TABLE, PMD_TABLE, PUD_TABLE = 2 << 20, 1 << 30, 512 << 30  # bytes that one table of each maps
@@ -93,8 +100,16 @@ def pool_tables(pids):
     return (statistics.median(values) if values else None), pool
 
 
+def number_in(said, pattern):
+    """A figure that pgbench prints."""
+    found = re.search(pattern, said, re.MULTILINE)
+    if not found:
+        raise postgres.Failed(f"pgbench has not printed {pattern}:\n{said}")
+    return float(found[1])
+
+
 def initial_connection_ms(said):
-    return float(re.search(r"initial connection time = ([\d.]+) ms", said)[1])
+    return number_in(said, r"initial connection time = ([\d.]+) ms")
 
 
 class Measurement:
@@ -162,7 +177,8 @@ class Measurement:
         pids = self.server.client_backends()
         page_tables, count = mappings.median_page_tables(pids)
         pool_kb, pool = pool_tables(pids)
-        return {"page_tables_kb": page_tables, "page_tables_of": count, "pool_tables_kb": pool_kb,
+        faults = statistics.median(mappings.minor_faults(pid)[0] for pid in pids)
+        return {"faults_of_pass": faults, "page_tables_kb": page_tables, "page_tables_of": count, "pool_tables_kb": pool_kb,
                 "pool_path": pool.path, "pool_bytes": pool.size,
                 "pool_huge_kb": sum(pool.kilobytes.get(name, 0) for name in (
                     "ShmemPmdMapped", "FilePmdMapped", "Shared_Hugetlb", "Private_Hugetlb"))}
@@ -193,25 +209,33 @@ class Measurement:
         faults, cpu = self.reaped_faults(), self.cpu_seconds_at_rest()
         said = self.server.run(*self.pgbench("-T", str(self.options.seconds)))
         faults, cpu = self.reaped_faults() - faults, self.cpu_seconds_at_rest() - cpu
-        done = int(re.search(r"actually processed: (\d+)", said)[1])
-        return {"tps": float(re.search(r"^tps = ([\d.]+)", said, re.MULTILINE)[1]),
+        done = int(number_in(said, r"actually processed: (\d+)"))
+        return {"tps": number_in(said, r"^tps = ([\d.]+)"),
                 "transactions": done, "cpu_seconds": cpu, "transactions_per_cpu_second": done / cpu,
                 "faults": faults, "faults_per_second": faults / self.options.seconds,
                 "faults_per_client": faults / self.options.clients}
 
-    def at_work(self):
-        """What backends have that have been at work for as long, while their clients are stopped.
-        Then the clients die, all at once, and as many new ones come."""
-        clients = self.server.start_program(*self.pgbench("-T", str(100 * self.options.seconds)))
+    def after_a_pass(self):
+        """What backends have that have been everywhere in the table once, and are idle now. Then
+        their clients die, all at once, and as many new ones come."""
+        script = self.directory / "pass.sql"
+        script.write_text(PASS)
+        script.chmod(0o644)
+        clients = self.server.start_program("pgbench", "-n", "-f", script, "-t", "1",
+                                            "-c", str(self.options.clients))
         try:
-            self.wait_for_clients(clients)
-            time.sleep(self.options.seconds)
-            clients.send_signal(signal.SIGSTOP)
+            self.wait_for_pass(clients)
             return self.backends() | self.reconnect(clients)
         finally:
             if clients.poll() is None:
                 clients.kill()
                 clients.communicate()
+
+    def wait_for_pass(self, pgbench):
+        while int(self.server.sql(PASSED)) < self.options.clients:
+            if pgbench.poll() is not None:
+                raise postgres.Failed(f"pgbench has ended:\n{pgbench.communicate()[0]}")
+            time.sleep(1)
 
     def reconnect(self, clients):
         """Times, and what the end of the old backends and the start of new ones take."""
@@ -226,18 +250,12 @@ class Measurement:
                 "reconnect_cpu_ms": (self.cpu_seconds_at_rest() - so_far) * 1000,
                 "initial_reconnection_ms": initial_connection_ms(said)}
 
-    def wait_for_clients(self, pgbench):
-        while len(self.server.client_backends()) < self.options.clients:
-            if pgbench.poll() is not None:
-                raise postgres.Failed(f"pgbench has ended:\n{pgbench.communicate()[0]}")
-            time.sleep(0.5)
-
     def measure(self):
         try:
             self.start()
             found = {"filled_bytes": self.fill()}
             found["settle_seconds"] = settle() if self.makes_huge() else 0
-            found |= self.connect() | self.load() | self.at_work()
+            found |= self.connect() | self.load() | self.after_a_pass()
             found |= self.reported()
             self.server.stop()
             return found

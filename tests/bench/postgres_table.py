@@ -3,13 +3,14 @@
 import statistics
 
 BASELINE = "plain"
+TABLE_KB = 4
 # Heading, name of the figure, digits, and whether more is better (None: neither)
 COLUMNS = (
     ("clients", "clients", 0, None),
     ("tables/backend kB", "page_tables_kb", 0, False),
     ("of the pool kB", "pool_tables_kb", 0, False),
+    ("faults/backend", "faults_of_pass", 0, False),
     ("faults/s", "faults_per_second", 0, False),
-    ("faults/client", "faults_per_client", 0, False),
     ("connect ms", "connect_ms", 0, False),
     ("of CPU ms", "connect_cpu_ms", 0, False),
     ("reconnect ms", "reconnect_ms", 0, False),
@@ -18,12 +19,14 @@ COLUMNS = (
     ("per CPU s", "transactions_per_cpu_second", 0, True),
 )
 LEGEND = """
-tables/backend  page tables of one backend, median of all, after its part of the load (VmPTE)
+tables/backend  page tables of one backend that has read something in every 64 KiB of the table
+                (VmPTE), median of all
 of the pool     those of them that map the server's shared memory, median of 8 backends
-faults/s        minor faults of all backends from first to last, over the seconds of the load
+faults/backend  minor faults of such a backend since it was started, median
+faults/s        minor faults of all backends from first to last, over the seconds of pgbench -S
 connect         from the start of pgbench until every client has connected and has ten answers
 of CPU          processor time of that, clients and backends, from their start to their end
-reconnect       from the death of all clients, which have been at work, until as many new ones have
+reconnect       from the death of all clients, which have read the table, until as many new ones have
                 connected and have ten answers each: what a restart of the application costs
 tps             pgbench -S -M prepared, without the time to connect
 per CPU s       transactions for each second of processor time, of clients and backends together:
@@ -65,6 +68,8 @@ def _cell(row, baseline, column):
         return "-"
     times = ratio(row, baseline, name, more)
     text = f"{value:,.{digits}f}"
+    if value == 0 and name == "pool_tables_kb" and baseline.get(name):
+        return f"{text} (>{baseline[name] / TABLE_KB:.0f}x)"  # no table of its own at all
     return text if times is None else f"{text} ({times:.1f}x)"
 
 
