@@ -14,7 +14,9 @@ PANELS = (
     ("Page tables of one backend, for the pool", "pool_tables_kb", "kB", False),
     ("Minor faults of one backend that reads all of the table", "faults_of_pass", "", False),
     ("Until all clients have connected and have ten answers each", "connect_ms", "ms", False),
-    ("The same, after as many clients that had read the table have died", "reconnect_ms", "ms", False),
+    ("Until all clients have connected and have read all of the table", "ready_ms", "ms", False),
+    ("Ten answers each, after as many clients that had read it have died", "reconnect_ms", "ms",
+     False),
     ("Transactions a second", "tps", "", True),
 )
 

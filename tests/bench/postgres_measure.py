@@ -35,8 +35,8 @@ CONNECT_ROUNDS = 3
 PASS = """SELECT count(*) FROM pgbench_accounts WHERE ctid = ANY (ARRAY(
     SELECT format('(%s,1)', block)::tid FROM generate_series(0,
         pg_relation_size('pgbench_accounts') / current_setting('block_size')::int - 1, 8) AS block));
-\\sleep 1000000 s
 """
+STAY = "\\sleep 2000 s\n"  # in microseconds it has to fit into an int
 PASSED = """SELECT count(*) FROM pg_stat_activity WHERE state = 'idle' AND query LIKE '%ctid%'
     AND pid <> pg_backend_pid()"""
 SAMPLES = 8  # backends whose pages are looked at one by one
@@ -218,11 +218,7 @@ class Measurement:
     def after_a_pass(self):
         """What backends have that have been everywhere in the table once, and are idle now. Then
         their clients die, all at once, and as many new ones come."""
-        script = self.directory / "pass.sql"
-        script.write_text(PASS)
-        script.chmod(0o644)
-        clients = self.server.start_program("pgbench", "-n", "-f", script, "-t", "1",
-                                            "-c", str(self.options.clients))
+        clients = self.server.start_program(*self.pass_clients(PASS + STAY))
         try:
             self.wait_for_pass(clients)
             return self.backends() | self.reconnect(clients)
@@ -230,6 +226,20 @@ class Measurement:
             if clients.poll() is None:
                 clients.kill()
                 clients.communicate()
+
+    def pass_clients(self, text):
+        script = self.directory / "pass.sql"
+        script.write_text(text)
+        script.chmod(0o644)
+        return ["pgbench", "-n", "-f", script, "-t", "1", "-c", str(self.options.clients)]
+
+    def ready(self):
+        """Until all clients have connected and have been everywhere in the table."""
+        cpu, begun = self.cpu_seconds_at_rest(), time.monotonic()
+        self.server.run(*self.pass_clients(PASS))
+        took = time.monotonic() - begun
+        return {"ready_ms": took * 1000,
+                "ready_cpu_ms": (self.cpu_seconds_at_rest() - cpu) * 1000}
 
     def wait_for_pass(self, pgbench):
         while int(self.server.sql(PASSED)) < self.options.clients:
@@ -255,7 +265,7 @@ class Measurement:
             self.start()
             found = {"filled_bytes": self.fill()}
             found["settle_seconds"] = settle() if self.makes_huge() else 0
-            found |= self.connect() | self.load() | self.after_a_pass()
+            found |= self.connect() | self.load() | self.ready() | self.after_a_pass()
             found |= self.reported()
             self.server.stop()
             return found

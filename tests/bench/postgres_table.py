@@ -13,6 +13,8 @@ COLUMNS = (
     ("faults/s", "faults_per_second", 0, False),
     ("connect ms", "connect_ms", 0, False),
     ("of CPU ms", "connect_cpu_ms", 0, False),
+    ("ready ms", "ready_ms", 0, False),
+    ("of CPU ms", "ready_cpu_ms", 0, False),
     ("reconnect ms", "reconnect_ms", 0, False),
     ("of CPU ms", "reconnect_cpu_ms", 0, False),
     ("tps", "tps", 0, True),
@@ -26,6 +28,8 @@ faults/backend  minor faults of such a backend since it was started, median
 faults/s        minor faults of all backends from first to last, over the seconds of pgbench -S
 connect         from the start of pgbench until every client has connected and has ten answers
 of CPU          processor time of that, clients and backends, from their start to their end
+ready           from the start of pgbench until every client has connected and has read something
+                in every 64 KiB of the table: until nobody has page tables to build any more
 reconnect       from the death of all clients, which have read the table, until as many new ones have
                 connected and have ten answers each: what a restart of the application costs
 tps             pgbench -S -M prepared, without the time to connect

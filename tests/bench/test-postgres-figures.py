@@ -18,7 +18,8 @@ COMMON = {"machine": "native", "kernel": "1.2.3", "clients": 10, "shared_buffers
           "filled_bytes": 1 << 20, "load_before": 0.5, "backend": None, "settle_seconds": 0}
 PLAIN = {**COMMON, "row": "plain", "page_tables_kb": 1000, "pool_tables_kb": 900,
          "faults_per_second": 5000, "faults_of_pass": 500, "connect_ms": 300,
-         "connect_cpu_ms": 200, "reconnect_ms": 800, "reconnect_cpu_ms": 700, "tps": 100,
+         "connect_cpu_ms": 200, "ready_ms": 900, "ready_cpu_ms": 800,
+         "reconnect_ms": 800, "reconnect_cpu_ms": 700, "tps": 100,
          "transactions_per_cpu_second": 50}
 THP = {**PLAIN, "row": "thp", "backend": "thp", "reported": "thp", "page_tables_kb": 50,
        "pool_tables_kb": 9, "tps": 160, "faults_of_pass": 0}
