@@ -246,6 +246,8 @@ class Measurement:
             if pgbench.poll() is not None:
                 raise postgres.Failed(f"pgbench has ended:\n{pgbench.communicate()[0]}")
             time.sleep(1)
+        while len(self.server.client_backends()) > self.options.clients:  # that of the question
+            time.sleep(0.1)
 
     def reconnect(self, clients):
         """Times, and what the end of the old backends and the start of new ones take."""
