@@ -182,6 +182,9 @@ const struct command command_load = {
 		"  --depth N  chunks of 2 MiB in flight, 1 to 64; default 8\n"
 		"  --cached   read through the page cache instead of past it\n"
 		"  --json     one object: file, name (null with --check), region_size, file_size,\n"
-		"             seconds, io_uring, direct\n",
+		"             seconds, io_uring, direct\n"
+		"\n"
+		"Example, when it is up again:\n"
+		"  mshare load /var/lib/app/pool.image /pool\n",
 	.run = run,
 };
