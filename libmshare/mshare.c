@@ -12,6 +12,7 @@
 #include "options.h"
 #include "probe.h"
 #include "region.h"
+#include "save.h"
 
 /*
  * -errno inside, errno and a sentence outside. A call that succeeds leaves errno alone, whatever
@@ -206,6 +207,38 @@ int mshare_flush(mshare_t h, off_t off, size_t len, unsigned int flags)
 	if (!r)
 		return leave(entered, unknown_handle(h));
 	err = region_flush(r, off, len, flags);
+	region_put(r);
+	return leave(entered, err);
+}
+
+int mshare_save(mshare_t h, int dirfd, const char *path, const struct mshare_image_attr *attr)
+{
+	const int entered = sys_errno();
+	struct mshare_image_attr ours;
+	struct region *r = handle_get(h);
+	int err;
+
+	if (!r)
+		return leave(entered, unknown_handle(h));
+	err = options_image_attr(attr, MSHARE_IMAGE_CACHED, &ours);
+	if (!err)
+		err = region_save(r, dirfd, path, &ours);
+	region_put(r);
+	return leave(entered, err);
+}
+
+int mshare_load(mshare_t h, int dirfd, const char *path, const struct mshare_image_attr *attr)
+{
+	const int entered = sys_errno();
+	struct mshare_image_attr ours;
+	struct region *r = handle_get(h);
+	int err;
+
+	if (!r)
+		return leave(entered, unknown_handle(h));
+	err = options_image_attr(attr, MSHARE_IMAGE_CACHED | MSHARE_IMAGE_CHECK, &ours);
+	if (!err)
+		err = region_load(r, dirfd, path, &ours);
 	region_put(r);
 	return leave(entered, err);
 }

@@ -270,6 +270,9 @@ static int mshim_attach_mmap(struct file *file, struct vm_area_struct *vma)
 	struct mshim_view *view = file->private_data;
 	int err = check_vma(view, vma);
 
+	/* Seals and the like may have come after ATTACH, which this descriptor may outlive. */
+	if (!err)
+		err = mshim_may_map(view->backing, view->writable);
 	if (err)
 		return err;
 	if (!mmget_not_zero(view->mm))

@@ -19,6 +19,7 @@
 #include "trace.h"
 
 struct workqueue_struct *mshim_workqueue;
+struct workqueue_struct *mshim_free_workqueue;
 
 union argument {
 	u32 size;
@@ -45,11 +46,13 @@ static bool is_page_cache(const struct inode *inode)
 {
 	if (inode->i_sb->s_magic == TMPFS_MAGIC)
 		return true;
+	if (inode->i_sb->s_magic == SYSFS_MAGIC)
+		return false; /* has read_folio() for reasons of its own */
 	return inode->i_mapping->a_ops->read_folio && !IS_DAX(inode);
 }
 
 /* What do_mmap() says of a shared mapping with this protection. */
-static int may_map(const struct file *file, bool writable)
+int mshim_may_map(const struct file *file, bool writable)
 {
 	struct inode *inode = file_inode(file);
 
@@ -83,7 +86,7 @@ static struct file *get_backing(s32 fd, u32 prot)
 	else if (!is_page_cache(file_inode(file)))
 		err = -EOPNOTSUPP;
 	else
-		err = may_map(file, prot & MSHARE_VIEW_WRITE);
+		err = mshim_may_map(file, prot & MSHARE_VIEW_WRITE);
 	if (err) {
 		fput(file);
 		return ERR_PTR(err);
@@ -317,16 +320,20 @@ static int __init mshim_init(void)
 	err = mshim_walkers_init();
 	if (err)
 		return err;
+	err = -ENOMEM;
 	mshim_workqueue = alloc_workqueue("mshare", WQ_UNBOUND, 0);
-	if (!mshim_workqueue) {
-		err = -ENOMEM;
+	if (!mshim_workqueue)
 		goto walkers;
-	}
+	mshim_free_workqueue = alloc_workqueue("mshare-free", WQ_UNBOUND, 0);
+	if (!mshim_free_workqueue)
+		goto workqueue;
 	err = misc_register(&device);
 	if (err)
-		goto workqueue;
+		goto free_workqueue;
 	mshim_stats_init();
 	return 0;
+free_workqueue:
+	destroy_workqueue(mshim_free_workqueue);
 workqueue:
 	destroy_workqueue(mshim_workqueue);
 walkers:
@@ -340,6 +347,7 @@ static void __exit mshim_exit(void)
 	mshim_stats_exit();
 	misc_deregister(&device);
 	destroy_workqueue(mshim_workqueue);
+	destroy_workqueue(mshim_free_workqueue);
 	mshim_links_exit();
 	mshim_walkers_exit();
 }

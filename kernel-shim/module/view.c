@@ -46,7 +46,7 @@ static void view_release(struct kref *ref)
 {
 	struct mshim_view *view = container_of(ref, struct mshim_view, ref);
 
-	queue_work(mshim_workqueue, &view->free_work);
+	queue_work(mshim_free_workqueue, &view->free_work);
 }
 
 void mshim_view_put(struct mshim_view *view)
@@ -134,6 +134,23 @@ bool mshim_maps_file(struct vm_area_struct *vma, const struct file *file, bool w
 	       !(vma->vm_flags & (VM_IO | VM_PFNMAP | VM_MIXEDMAP | VM_EXEC)) &&
 	       !!(vma->vm_flags & VM_WRITE) == writable && !vma_pkey(vma) &&
 	       !is_vm_hugetlb_page(vma) && !userfaultfd_armed(vma);
+}
+
+/*
+ * The host's VMA over addr, if the host still maps there what the view promises. It is the host's
+ * own process and may remap what it likes: it then only gets those who trust it a SIGBUS. Host
+ * mmap_lock held.
+ */
+struct vm_area_struct *mshim_host_vma(const struct mshim_view *view, unsigned long addr)
+{
+	struct vm_area_struct *vma = READ_ONCE(view->dead) ? NULL : find_vma(view->mm, addr);
+
+	if (!vma || vma->vm_start > addr || !mshim_maps_file(vma, view->backing, view->writable))
+		return NULL;
+	if (vma->vm_pgoff + ((addr - vma->vm_start) >> PAGE_SHIFT) !=
+	    view->pgoff + ((addr - view->start) >> PAGE_SHIFT))
+		return NULL;
+	return vma;
 }
 
 static int check_mapping(struct mm_struct *mm, const struct mshare_ctl_create *arg,
