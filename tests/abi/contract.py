@@ -130,7 +130,9 @@ class Page:
 
 
 def header(root):
-    return Header((pathlib.Path(root) / "include/mshare.h").read_text())
+    """The public API, of which mshare.h includes parts."""
+    include = pathlib.Path(root) / "include"
+    return Header("".join((include / name).read_text() for name in ("mshare.h", "mshare/image.h")))
 
 
 def symbol_map(root):
