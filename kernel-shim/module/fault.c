@@ -35,6 +35,14 @@ static struct vm_area_struct *host_vma(const struct mshim_view *view, unsigned l
 	return vma;
 }
 
+/* What the host has forbidden, to itself and with that to all. Host mmap_lock held. */
+static bool forbids(const struct vm_area_struct *host, const struct vm_fault *vmf)
+{
+	vm_flags_t needed = vmf->flags & FAULT_FLAG_WRITE ? VM_READ | VM_WRITE : VM_READ;
+
+	return (host->vm_flags & needed) != needed;
+}
+
 static bool invalidating(const struct mshim_view *view, unsigned long addr)
 {
 	return view->invalidating && addr < view->inval_end && addr + PMD_SIZE > view->inval_start;
@@ -42,7 +50,9 @@ static bool invalidating(const struct mshim_view *view, unsigned long addr)
 
 /*
  * Whether all of a slot is the view's, in VMAs that the host may have split: a table that is linked
- * is linked whole. host: one of them. Host mmap_lock held.
+ * is linked whole. Not if the host may not read a part: the core would take such entries in an
+ * attached process for a hint of NUMA balancing, and make them accessible. host: one of the VMAs,
+ * which may be read. Host mmap_lock held.
  */
 static bool slot_is_mapped(const struct mshim_view *view, const struct vm_area_struct *host,
 			   unsigned long addr)
@@ -53,7 +63,7 @@ static bool slot_is_mapped(const struct mshim_view *view, const struct vm_area_s
 		return true;
 	while (addr < end) {
 		host = host_vma(view, addr);
-		if (!host)
+		if (!host || !(host->vm_flags & VM_READ))
 			return false;
 		addr = host->vm_end;
 	}
@@ -227,7 +237,9 @@ static vm_fault_t fault_once(struct mshim_link *link, const struct vm_fault *vmf
 	if (mshim_mmap_read_lock_nested(view->mm))
 		return 0; /* killed: the fault is repeated in vain */
 	vma = READ_ONCE(view->dead) ? NULL : host_vma(view, host_addr(view, vmf->pgoff));
-	if (vma)
+	if (vma && forbids(vma, vmf))
+		ret = VM_FAULT_SIGSEGV;
+	else if (vma)
 		ret = link_or_fault(link, vmf, vma, seq, tries, outcome);
 	if (!dropped_lock(ret))
 		mmap_read_unlock(view->mm);
@@ -269,7 +281,7 @@ static void bring_in(struct mshim_view *view, const struct vm_fault *vmf)
 	if (mshim_mmap_read_lock_nested(view->mm))
 		return;
 	vma = READ_ONCE(view->dead) ? NULL : host_vma(view, host_addr(view, vmf->pgoff));
-	if (vma)
+	if (vma && !forbids(vma, vmf))
 		ret = host_fault(view, vma, vmf, 0);
 	if (!dropped_lock(ret))
 		mmap_read_unlock(view->mm);

@@ -28,6 +28,9 @@ union argument {
 	struct mshare_ctl_detach detach;
 	struct mshare_ctl_flush flush;
 	struct mshare_ctl_wait wait;
+	struct mshare_ctl_ask ask;
+	struct mshare_ctl_next next;
+	struct mshare_ctl_answer answer;
 };
 
 /* What shmem_mmap() refuses for a writable shared mapping. */
@@ -111,7 +114,8 @@ static long do_query(struct file *control, union argument *arg)
 	struct mshare_ctl_query *q = &arg->query;
 	struct mshim_view *view;
 
-	q->features = MSHARE_FEATURE_PTE_TABLES | MSHARE_FEATURE_READ_VIEWS;
+	q->features = MSHARE_FEATURE_PTE_TABLES | MSHARE_FEATURE_READ_VIEWS |
+		      MSHARE_FEATURE_REQUESTS;
 	q->slot_size = PMD_SIZE;
 	if (q->fd == -1)
 		return 0;
@@ -225,6 +229,43 @@ static long do_wait(struct file *control, union argument *arg)
 	return mshim_control_wait(control->private_data, arg->wait.linger_ms);
 }
 
+/* A protection binds all who are attached, advice costs them: not for who could not write. */
+static bool may_ask(u32 operation, fmode_t mode)
+{
+	return operation == MSHARE_ASK_GROW || (mode & FMODE_WRITE);
+}
+
+static long do_ask(struct file *control, union argument *arg)
+{
+	const struct mshare_ctl_ask *ask = &arg->ask;
+	struct mshim_view *view;
+	fmode_t mode;
+	long err;
+
+	if (!ask->operation || ask->reserved || !ask->len || ask->off + ask->len < ask->off)
+		return -EINVAL;
+	view = get_view(ask->fd, ask->prot, &mode);
+	if (IS_ERR(view))
+		return PTR_ERR(view);
+	err = may_ask(ask->operation, mode) ? mshim_ask(view, ask) : -EPERM;
+	mshim_view_put(view);
+	return err;
+}
+
+static long do_next(struct file *control, union argument *arg)
+{
+	if (arg->next.reserved)
+		return -EINVAL;
+	return mshim_next(control->private_data, &arg->next);
+}
+
+static long do_answer(struct file *control, union argument *arg)
+{
+	if (arg->answer.reserved)
+		return -EINVAL;
+	return mshim_answer(control->private_data, &arg->answer);
+}
+
 struct operation {
 	unsigned int command;
 	size_t size; /* of the struct, now and, so far, in the first release */
@@ -238,6 +279,8 @@ static const struct operation operations[] = {
 	OPERATION(MSHARE_CTL_QUERY, query),   OPERATION(MSHARE_CTL_CREATE, create),
 	OPERATION(MSHARE_CTL_ATTACH, attach), OPERATION(MSHARE_CTL_DETACH, detach),
 	OPERATION(MSHARE_CTL_FLUSH, flush),   OPERATION(MSHARE_CTL_WAIT, wait),
+	OPERATION(MSHARE_CTL_ASK, ask),	      OPERATION(MSHARE_CTL_NEXT, next),
+	OPERATION(MSHARE_CTL_ANSWER, answer),
 };
 
 static long run(const struct operation *op, struct file *control, void __user *user)
@@ -281,6 +324,8 @@ static int mshim_open_control(struct inode *inode, struct file *file)
 	if (!control)
 		return -ENOMEM;
 	INIT_LIST_HEAD(&control->views);
+	INIT_LIST_HEAD(&control->requests);
+	init_waitqueue_head(&control->wait);
 	file->private_data = control;
 	return 0;
 }

@@ -54,16 +54,41 @@ void mshim_view_put(struct mshim_view *view)
 	kref_put(&view->ref, view_release);
 }
 
-bool mshim_is_host(struct mm_struct *mm)
+bool mshim_hosts_views(const struct mm_struct *mm)
 {
 	struct mshim_view *view;
-	bool found = false;
+
+	lockdep_assert_held(&mshim_views_mutex);
+	hash_for_each_possible(views_by_mm, view, by_mm, (unsigned long)mm) {
+		if (view->mm == mm)
+			return true;
+	}
+	return false;
+}
+
+bool mshim_is_host(struct mm_struct *mm)
+{
+	bool found;
 
 	mutex_lock(&mshim_views_mutex);
-	hash_for_each_possible(views_by_mm, view, by_mm, (unsigned long)mm)
-		found |= view->mm == mm;
+	found = mshim_hosts_views(mm);
 	mutex_unlock(&mshim_views_mutex);
 	return found;
+}
+
+/* Whether the file is attached through views that the host of this one has no say in. */
+bool mshim_view_has_others(const struct mshim_view *view)
+{
+	struct mshim_view *other;
+	int bucket;
+
+	lockdep_assert_held(&mshim_views_mutex);
+	hash_for_each(views_by_mm, bucket, other, by_mm) {
+		if (file_inode(other->backing) == file_inode(view->backing) &&
+		    other->control != view->control && atomic_read(&other->users))
+			return true;
+	}
+	return false;
 }
 
 static struct mshim_view *lookup(struct inode *inode, bool writable, kuid_t uid)
@@ -122,7 +147,8 @@ static bool too_many(const struct mshim_view *another)
 }
 
 /*
- * Whether vma is an ordinary shared mapping of this file; mmap_lock of its mm held. VM_SHARED: to a
+ * Whether vma is an ordinary shared mapping of this file that allows no more than the view does: a
+ * host may protect a part, for all who are attached. mmap_lock of its mm held. VM_SHARED: to a
  * mapping of a descriptor that is not open for writing the OOM reaper does as to a private one, and
  * once the host is a victim it cannot fault there any more. Execution and protection keys are in
  * the entries themselves and would reach attached processes, whose own VMAs have neither.
@@ -130,15 +156,16 @@ static bool too_many(const struct mshim_view *another)
 bool mshim_maps_file(struct vm_area_struct *vma, const struct file *file, bool writable)
 {
 	return vma->vm_file && file_inode(vma->vm_file) == file_inode(file) &&
-	       (vma->vm_flags & VM_SHARED) && (vma->vm_flags & VM_READ) &&
+	       (vma->vm_flags & VM_SHARED) &&
 	       !(vma->vm_flags & (VM_IO | VM_PFNMAP | VM_MIXEDMAP | VM_EXEC)) &&
-	       !!(vma->vm_flags & VM_WRITE) == writable && !vma_pkey(vma) &&
+	       (writable || !(vma->vm_flags & VM_WRITE)) && !vma_pkey(vma) &&
 	       !is_vm_hugetlb_page(vma) && !userfaultfd_armed(vma);
 }
 
 static int check_mapping(struct mm_struct *mm, const struct mshare_ctl_create *arg,
 			 struct file *file, pgoff_t *pgoff)
 {
+	vm_flags_t rights = arg->prot & MSHARE_VIEW_WRITE ? VM_READ | VM_WRITE : VM_READ;
 	unsigned long end = arg->addr + arg->len;
 	struct vm_area_struct *vma;
 	int err = -EINVAL;
@@ -150,6 +177,7 @@ static int check_mapping(struct mm_struct *mm, const struct mshare_ctl_create *a
 		return -EINTR;
 	vma = find_vma(mm, arg->addr);
 	if (vma && vma->vm_start <= arg->addr && vma->vm_end >= end &&
+	    (vma->vm_flags & (VM_READ | VM_WRITE)) == rights &&
 	    mshim_maps_file(vma, file, arg->prot & MSHARE_VIEW_WRITE)) {
 		*pgoff = vma->vm_pgoff + ((arg->addr - vma->vm_start) >> PAGE_SHIFT);
 		if (IS_ALIGNED(*pgoff << PAGE_SHIFT, PMD_SIZE))
@@ -195,6 +223,7 @@ static struct mshim_view *view_alloc(const struct mshare_ctl_create *arg, struct
 static void unpublish(struct mshim_view *view)
 {
 	list_del(&view->of_control);
+	view->control = NULL;
 	hash_del(&view->by_inode);
 	hash_del(&view->by_mm);
 }
@@ -214,6 +243,7 @@ static int publish(struct mshim_control *control, struct mshim_view *view)
 		hash_add(views_by_inode, &view->by_inode, (unsigned long)inode);
 		hash_add(views_by_mm, &view->by_mm, (unsigned long)view->mm);
 		list_add(&view->of_control, &control->views);
+		view->control = control;
 		if (mshim_is_attached(view->mm)) {
 			unpublish(view);
 			err = -EBUSY;
@@ -257,21 +287,22 @@ void mshim_control_close(struct mshim_control *control)
 	mutex_lock(&mshim_views_mutex);
 	list_for_each_entry_safe(view, next, &control->views, of_control) {
 		list_del(&view->of_control);
+		view->control = NULL;
 		hash_del(&view->by_inode);
 		mshim_view_put(view);
 	}
+	mshim_requests_end(control);
 	mutex_unlock(&mshim_views_mutex);
 }
 
-static unsigned int users(struct mshim_control *control)
+unsigned int mshim_control_users(struct mshim_control *control)
 {
 	struct mshim_view *view;
 	unsigned int count = 0;
 
-	mutex_lock(&mshim_views_mutex);
+	lockdep_assert_held(&mshim_views_mutex);
 	list_for_each_entry(view, &control->views, of_control)
 		count += atomic_read(&view->users);
-	mutex_unlock(&mshim_views_mutex);
 	return count;
 }
 
@@ -284,8 +315,11 @@ long mshim_control_wait(struct mshim_control *control, u32 linger_ms)
 	if (list_empty_careful(&control->views))
 		return -EINVAL;
 	for (;;) {
-		bool used = users(control);
+		bool used;
 
+		mutex_lock(&mshim_views_mutex);
+		used = mshim_control_users(control);
+		mutex_unlock(&mshim_views_mutex);
 		if (!used && idle)
 			return 0;
 		idle = !used;
