@@ -15,6 +15,7 @@
 #include "host.h"
 #include "log.h"
 #include "mshare/abi.h"
+#include "shim-ask.h"
 
 /* What keeps this kernel from sharing tables: 0 or -errno. */
 static int why_not(void)
@@ -135,6 +136,22 @@ static int view_of(const struct region *r, int prot)
 	return fd < 0 ? fd : attach_view(r, prot);
 }
 
+/*
+ * The view of a file that has grown beyond what its host maps: the host makes a larger one. Who is
+ * attached keeps what he has.
+ */
+static int larger_view_of(const struct region *r, int prot)
+{
+	struct shim_request request = { .operation = MSHARE_ASK_GROW };
+	int err = region_size_now(r, &request.len);
+
+	if (!err)
+		err = shim_ask(r, prot, &request);
+	if (err)
+		debug("the host maps no more of the file: error %d", -err);
+	return err ? -ENXIO : attach_view(r, prot);
+}
+
 /* Not what mmap(2) says of any file: of this view, or of this process, only the module says so. */
 static bool is_of_the_view(int err)
 {
@@ -143,8 +160,8 @@ static bool is_of_the_view(int err)
 
 /*
  * Nobody touches what is mapped without any right, so there is nothing to share. A host that left
- * between our two steps is replaced by another. What refused a view is not asked twice: the host
- * maps less than the file has become, or as many processes are attached as may be.
+ * between our two steps is replaced by another, and one that maps less than the file has become is
+ * asked for more. That as many processes are attached as may be is not asked twice.
  */
 static int shim_mapping_fd(struct region *r, int prot, int refused)
 {
@@ -156,6 +173,8 @@ static int shim_mapping_fd(struct region *r, int prot, int refused)
 		return r->fd;
 	if (!refused || refused == -ENOENT)
 		fd = view_of(r, prot);
+	else if (refused == -ENXIO)
+		fd = larger_view_of(r, prot);
 	if (fd >= 0) {
 		atomic_store(&r->degraded, 0);
 		return fd;
@@ -273,5 +292,6 @@ const struct backend_ops backend_shim = {
 	.attached = shim_attached,
 	.drop_links = shim_drop_links,
 	.stat = shim_stat,
+	.hosts_tables = true,
 	.shares_tables = true,
 };

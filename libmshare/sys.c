@@ -20,19 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Repeats an expression while a signal interrupts it; the value is its result or -errno. */
-#define RETRY(expression)                                                                          \
-	({                                                                                         \
-		long retry_result;                                                                 \
-		int retry_saved = errno;                                                           \
-		do                                                                                 \
-			retry_result = (long)(expression);                                         \
-		while (retry_result == -1 && errno == EINTR);                                      \
-		if (retry_result == -1)                                                            \
-			retry_result = -errno;                                                     \
-		errno = retry_saved;                                                               \
-		retry_result;                                                                      \
-	})
+#include "sys-retry.h"
 
 int sys_fail(int err)
 {

@@ -61,6 +61,9 @@ struct mshare_ctl_query {
 	__u64 flushes; /* out: IPI rounds sent for them */
 };
 
+/* mshare_ctl_create.flags */
+#define MSHARE_CREATE_REPLACE (1u << 0) /* in place of the caller's own view of the file */
+
 /*
  * MSHARE_CTL_CREATE - makes the caller's address space the host of a range
  *
@@ -68,7 +71,9 @@ struct mshare_ctl_query {
  * behind addr, are multiples of the slot size. The view takes no new attachments once the device
  * descriptor it was made through is closed; who is attached then stays attached. fd is open for
  * reading and writing, whatever prot is: the kernel treats other mappings as private ones when it
- * is out of memory.
+ * is out of memory. With MSHARE_CREATE_REPLACE a view that was made through the same device
+ * descriptor takes no new attachments from then on, this one does; and parts of the range may allow
+ * less than prot, for all who attach.
  *   EINVAL  not such a mapping, off the grid, hugetlb or device memory, or userfaultfd watches it
  *   EEXIST  the file has a host with this protection and the same user already
  *   EBUSY   the caller is attached to a region itself
@@ -79,7 +84,7 @@ struct mshare_ctl_query {
  */
 struct mshare_ctl_create {
 	__u32 size;
-	__u32 flags; /* must be 0 */
+	__u32 flags; /* MSHARE_CREATE_REPLACE */
 	__s32 fd;
 	__u32 prot; /* MSHARE_VIEW_READ, or with MSHARE_VIEW_WRITE */
 	__u64 addr;

@@ -269,18 +269,19 @@ static long do_answer(struct file *control, union argument *arg)
 struct operation {
 	unsigned int command;
 	size_t size; /* of the struct, now and, so far, in the first release */
+	u32 flags; /* that are known */
 	long (*run)(struct file *control, union argument *arg);
 };
 
-#define OPERATION(command, name)                                                                   \
-	[_IOC_NR(command)] = { command, sizeof(struct mshare_ctl_##name), do_##name }
+#define OPERATION(command, name, flags)                                                            \
+	[_IOC_NR(command)] = { command, sizeof(struct mshare_ctl_##name), flags, do_##name }
 
 static const struct operation operations[] = {
-	OPERATION(MSHARE_CTL_QUERY, query),   OPERATION(MSHARE_CTL_CREATE, create),
-	OPERATION(MSHARE_CTL_ATTACH, attach), OPERATION(MSHARE_CTL_DETACH, detach),
-	OPERATION(MSHARE_CTL_FLUSH, flush),   OPERATION(MSHARE_CTL_WAIT, wait),
-	OPERATION(MSHARE_CTL_ASK, ask),	      OPERATION(MSHARE_CTL_NEXT, next),
-	OPERATION(MSHARE_CTL_ANSWER, answer),
+	OPERATION(MSHARE_CTL_QUERY, query, 0),	 OPERATION(MSHARE_CTL_ATTACH, attach, 0),
+	OPERATION(MSHARE_CTL_DETACH, detach, 0), OPERATION(MSHARE_CTL_FLUSH, flush, 0),
+	OPERATION(MSHARE_CTL_WAIT, wait, 0),	 OPERATION(MSHARE_CTL_ASK, ask, 0),
+	OPERATION(MSHARE_CTL_NEXT, next, 0),	 OPERATION(MSHARE_CTL_ANSWER, answer, 0),
+	OPERATION(MSHARE_CTL_CREATE, create, MSHARE_CREATE_REPLACE),
 };
 
 static long run(const struct operation *op, struct file *control, void __user *user)
@@ -298,7 +299,7 @@ static long run(const struct operation *op, struct file *control, void __user *u
 	ret = copy_struct_from_user(&arg, op->size, user, size);
 	if (ret)
 		return ret;
-	if (arg.query.flags) /* at the same place in every struct */
+	if (arg.query.flags & ~op->flags) /* at the same place in every struct */
 		return -EINVAL;
 	ret = op->run(control, &arg);
 	arg.size = size;

@@ -162,10 +162,35 @@ bool mshim_maps_file(struct vm_area_struct *vma, const struct file *file, bool w
 	       !is_vm_hugetlb_page(vma) && !userfaultfd_armed(vma);
 }
 
+static pgoff_t pgoff_at(const struct vm_area_struct *vma, unsigned long addr)
+{
+	return vma->vm_pgoff + ((addr - vma->vm_start) >> PAGE_SHIFT);
+}
+
+/* One mapping that allows what the view does; or one that a host has protected parts of. */
+static bool maps_range(struct mm_struct *mm, const struct mshare_ctl_create *arg,
+		       const struct file *file, pgoff_t pgoff)
+{
+	vm_flags_t rights = arg->prot & MSHARE_VIEW_WRITE ? VM_READ | VM_WRITE : VM_READ;
+	unsigned long addr, end = arg->addr + arg->len;
+	struct vm_area_struct *vma;
+
+	for (addr = arg->addr; addr < end; addr = vma->vm_end) {
+		vma = find_vma(mm, addr);
+		if (!vma || vma->vm_start > addr ||
+		    !mshim_maps_file(vma, file, arg->prot & MSHARE_VIEW_WRITE) ||
+		    pgoff_at(vma, addr) != pgoff + ((addr - arg->addr) >> PAGE_SHIFT))
+			return false;
+		if (!(arg->flags & MSHARE_CREATE_REPLACE) &&
+		    (vma->vm_end < end || (vma->vm_flags & (VM_READ | VM_WRITE)) != rights))
+			return false;
+	}
+	return true;
+}
+
 static int check_mapping(struct mm_struct *mm, const struct mshare_ctl_create *arg,
 			 struct file *file, pgoff_t *pgoff)
 {
-	vm_flags_t rights = arg->prot & MSHARE_VIEW_WRITE ? VM_READ | VM_WRITE : VM_READ;
 	unsigned long end = arg->addr + arg->len;
 	struct vm_area_struct *vma;
 	int err = -EINVAL;
@@ -176,11 +201,9 @@ static int check_mapping(struct mm_struct *mm, const struct mshare_ctl_create *a
 	if (mmap_read_lock_killable(mm))
 		return -EINTR;
 	vma = find_vma(mm, arg->addr);
-	if (vma && vma->vm_start <= arg->addr && vma->vm_end >= end &&
-	    (vma->vm_flags & (VM_READ | VM_WRITE)) == rights &&
-	    mshim_maps_file(vma, file, arg->prot & MSHARE_VIEW_WRITE)) {
-		*pgoff = vma->vm_pgoff + ((arg->addr - vma->vm_start) >> PAGE_SHIFT);
-		if (IS_ALIGNED(*pgoff << PAGE_SHIFT, PMD_SIZE))
+	if (vma && vma->vm_start <= arg->addr) {
+		*pgoff = pgoff_at(vma, arg->addr);
+		if (IS_ALIGNED(*pgoff << PAGE_SHIFT, PMD_SIZE) && maps_range(mm, arg, file, *pgoff))
 			err = 0;
 	}
 	mmap_read_unlock(mm);
@@ -228,14 +251,19 @@ static void unpublish(struct mshim_view *view)
 	hash_del(&view->by_mm);
 }
 
-/* Seen as a host first, then looked at: mmap() does it in the other order, so one of us notices. */
-static int publish(struct mshim_control *control, struct mshim_view *view)
+/*
+ * Seen as a host first, then looked at: mmap() does it in the other order, so one of us notices. A
+ * view that is replaced stays for its links, and counts for WAIT.
+ */
+static int publish(struct mshim_control *control, struct mshim_view *view, bool replace)
 {
 	struct inode *inode = file_inode(view->backing);
+	struct mshim_view *old;
 	int err = 0;
 
 	mutex_lock(&mshim_views_mutex);
-	if (lookup(inode, view->writable, view->uid)) {
+	old = lookup(inode, view->writable, view->uid);
+	if (old && !(replace && old->control == control)) {
 		err = -EEXIST;
 	} else if (too_many(view)) {
 		err = -EUSERS;
@@ -247,6 +275,8 @@ static int publish(struct mshim_control *control, struct mshim_view *view)
 		if (mshim_is_attached(view->mm)) {
 			unpublish(view);
 			err = -EBUSY;
+		} else if (old) {
+			hash_del(&old->by_inode);
 		}
 	}
 	mutex_unlock(&mshim_views_mutex);
@@ -267,7 +297,7 @@ int mshim_view_create(struct mshim_control *control, const struct mshare_ctl_cre
 		return -ENOMEM;
 	err = mmu_notifier_register(&view->notifier, view->mm);
 	if (!err) {
-		err = publish(control, view);
+		err = publish(control, view, arg->flags & MSHARE_CREATE_REPLACE);
 		if (err)
 			mmu_notifier_unregister(&view->notifier, view->mm);
 	}

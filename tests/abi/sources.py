@@ -5,6 +5,8 @@ import re
 
 MAX_FUNCTION = 60
 MAX_FILE = 400
+# One header is the whole public API, and most of it is documentation.
+ANY_LENGTH = {"include/mshare.h"}
 # Text for people, licences, drawings and what git and editors read.
 NO_LICENCE_LINE = re.compile(r"(^|/)(LICENSE|\.gitignore|\.editorconfig)$|\.(md|svg)$")
 HOME = re.compile(r"(?<![\w.$}*-])/(?:home|root|Users|work)/\w")
@@ -76,7 +78,7 @@ def check_length(path, text):
     lines = text.count("\n")
     complaints = [f"{path}:{line}: a function of {length} lines, {MAX_FUNCTION} are allowed"
                   for line, length in functions(path, text) if length > MAX_FUNCTION]
-    if path.endswith((".c", ".h")) and lines > MAX_FILE:
+    if path.endswith((".c", ".h")) and lines > MAX_FILE and path not in ANY_LENGTH:
         complaints.append(f"{path}: {lines} lines, {MAX_FILE} are allowed")
     return complaints
 
