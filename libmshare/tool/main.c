@@ -8,8 +8,8 @@
 #include "tool.h"
 
 static const struct command *const commands[] = {
-	&command_doctor, &command_list,	   &command_stat,  &command_top,
-	&command_rm,	 &command_metrics, &command_bench,
+	&command_doctor, &command_list,	  &command_stat,    &command_top,
+	&command_rm,	 &command_revoke, &command_metrics, &command_bench,
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 

@@ -26,6 +26,7 @@ extern const struct command command_bench;
 extern const struct command command_doctor;
 extern const struct command command_list;
 extern const struct command command_metrics;
+extern const struct command command_revoke;
 extern const struct command command_rm;
 extern const struct command command_stat;
 extern const struct command command_top;

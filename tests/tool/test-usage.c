@@ -8,7 +8,8 @@
 
 static void help_is_on_stdout(void **state)
 {
-	static const char *const commands[] = { "", "doctor", "list", "stat", "rm", "bench" };
+	static const char *const commands[] = { "",   "doctor", "list", "stat",
+						"rm", "revoke", "bench" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
@@ -69,6 +70,7 @@ static void operands_are_counted(void **state)
 	check_complaint(tool("stat"), 2, "0 names given");
 	check_complaint(tool("stat /a /b"), 2, "2 names given");
 	check_complaint(tool("rm"), 2, "rm NAME");
+	check_complaint(tool("revoke"), 2, "revoke NAME");
 	check_complaint(tool("bench"), 2, "bench tables");
 	check_complaint(tool("bench table"), 2, "\"table\"");
 	check_complaint(tool("bench tables more"), 2, "\"more\"");
