@@ -270,11 +270,12 @@ MSHARE_API int mshare_flush(mshare_t r, off_t off, size_t len, unsigned int flag
  * @len:  bytes, a multiple of the same, or up to the end; 0 means to the end.
  * @prot: PROT_NONE, PROT_READ, or PROT_READ|PROT_WRITE: again what each attachment allows.
  *
- * When it returns, a forbidden access raises SIGSEGV in every attached process, and is EFAULT from
- * system calls. Needs the kernel module: elsewhere nobody can change another process's page
+ * When it returns, a forbidden access raises SIGSEGV in every attached process, and makes a system
+ * call fail as any bad address does. Needs the kernel module: elsewhere nobody can change another process's page
  * tables. It binds attachments, those that are made later too, and is forgotten when nobody is
  * attached any more; who has the right to map the file by itself (mshare_fd()) is not bound. A
- * call that fails has changed nothing, but for ETIMEDOUT.
+ * call that fails has changed nothing, but for ETIMEDOUT and where the host process is killed
+ * meanwhile: then it may be done in part, until everybody has attached anew.
  *
  * Returns 0; -1 on failure:
  *   EBADF       r is NULL, closed or not a handle

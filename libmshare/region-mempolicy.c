@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* mshare_mempolicy(): mbind(2) of shared memory sets the policy of the object, for all who map it. */
 #include <errno.h>
+#include <linux/mempolicy.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -25,6 +26,21 @@ static int bind_error(int err)
 	}
 }
 
+/*
+ * A mapping that has no policy and gets none the kernel leaves alone, whatever the object has: so
+ * it gets one first.
+ */
+static int bind(const struct window *w, const struct mempolicy *policy)
+{
+	int err = 0;
+
+	if (policy->mode == MPOL_DEFAULT)
+		err = sys_mbind(w->addr, w->len, MPOL_LOCAL, NULL, 0);
+	if (!err)
+		err = sys_mbind(w->addr, w->len, policy->mode, policy->nodes, policy->max);
+	return err;
+}
+
 int region_mempolicy(struct region *r, off_t off, uint64_t len, const struct mempolicy *policy)
 {
 	struct range range;
@@ -47,7 +63,7 @@ int region_mempolicy(struct region *r, off_t off, uint64_t len, const struct mem
 	err = window_open(r, "mempolicy", &range, PROT_READ, &w);
 	if (err)
 		return err;
-	err = sys_mbind(w.addr, w.len, policy->mode, policy->nodes, policy->max);
+	err = bind(&w, policy);
 	window_close(&w);
 	return err ? bind_error(err) : 0;
 }

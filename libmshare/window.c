@@ -11,8 +11,9 @@ int window_open(const struct region *r, const char *call, const struct range *ra
 		struct window *out)
 {
 	uint64_t start = align_down((uint64_t)range->off, r->grid);
-	struct place_request place = { .align = r->grid, .prot = prot, .fd = r->fd,
-				       .off = (off_t)start };
+	struct place_request place = {
+		.align = r->grid, .prot = prot, .fd = r->fd, .off = (off_t)start
+	};
 	char text[SIZE_TEXT];
 	uint64_t end;
 	int err = align_up((uint64_t)range->off + range->len, range_page(r), &end);

@@ -168,7 +168,7 @@ static void test_host_changes(void **state)
 		{ host_deed_unmap, NOTHING },	  { host_restore, VALUE },
 		{ host_unmap_one_page, NOTHING }, { host_restore, VALUE },
 		{ host_protect, NOTHING },	  { host_make_read_write, VALUE },
-		{ host_make_read_only, VALUE }, { host_make_read_write, VALUE },
+		{ host_make_read_only, VALUE },	  { host_make_read_write, VALUE },
 		{ host_drop_pages, VALUE },	  { host_move_away, NOTHING },
 		{ host_restore, VALUE },	  { host_put_anonymous_memory_there, NOTHING },
 		{ host_restore, VALUE },
