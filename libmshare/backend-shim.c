@@ -125,15 +125,21 @@ static int attach_view(const struct region *r, int prot)
 	return device < 0 ? device : mshare_ctl(device, MSHARE_CTL_ATTACH, &attach);
 }
 
+/* How often a host may be gone again before we have attached: on a machine that is very busy it
+ * waits in vain. */
+#define HOST_TRIES 3
+
 /* The view, and a host for it if there is none. */
 static int view_of(const struct region *r, int prot)
 {
 	int fd = attach_view(r, prot);
 
-	if (fd != -ENOENT)
-		return fd;
-	fd = host_start_tables(r->fd, r->name[0] ? r->name : "(unnamed)");
-	return fd < 0 ? fd : attach_view(r, prot);
+	for (int i = 0; i < HOST_TRIES && fd == -ENOENT; i++) {
+		fd = host_start_tables(r->fd, r->name[0] ? r->name : "(unnamed)");
+		if (fd == 0)
+			fd = attach_view(r, prot);
+	}
+	return fd;
 }
 
 /*
