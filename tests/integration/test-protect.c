@@ -90,6 +90,56 @@ static void of_a_part(void **state)
 	region_end(r);
 }
 
+/* Whose entries are read-only now and then anyway: the kernel wants to know of each first write. */
+static void of_a_regular_file(void **state)
+{
+	int fd = disk_file(REGION);
+	struct crew crew;
+	mshare_t r;
+
+	(void)state;
+	if (is_enforced()) {
+		r = mshare_from_fd(fd, NULL);
+		check(r);
+		crew = crew_start(r, CREW, READ_WRITE);
+		for (int i = 0; i < 3; i++) {
+			crew_touch(&crew, page_size(), true, 0);
+			check(mshare_flush(r, 0, 0, MSHARE_FLUSH_DATA) == 0);
+			check(mshare_protect(r, 0, 0, PROT_READ) == 0);
+			crew_touch(&crew, page_size(), false, 0);
+			crew_touch(&crew, page_size(), true, SIGSEGV);
+			crew_touch(&crew, 2 * page_size(), true, SIGSEGV);
+			check(mshare_protect(r, 0, 0, READ_WRITE) == 0);
+		}
+		crew_end(&crew);
+		region_end(r);
+	}
+	close(fd);
+}
+
+/* A child of a process that is attached. */
+static void touch_as_child(void *at)
+{
+	check_equal(access_signal(at, false), 0);
+	check_equal(access_signal(at, true), SIGSEGV);
+}
+
+static void inherited(void **state)
+{
+	mshare_t r = region_make(REGION);
+	char *p = region_attach_all(r);
+
+	(void)state;
+	p[0] = 1;
+	if (is_enforced()) {
+		check(mshare_protect(r, 0, 0, PROT_READ) == 0);
+		child_run(touch_as_child, p);
+		check(mshare_protect(r, 0, 0, READ_WRITE) == 0);
+	}
+	p[0] = 2;
+	region_end(r);
+}
+
 /* A right that an attachment never had is not given. */
 static void readers_stay_readers(void **state)
 {
@@ -251,6 +301,8 @@ int main(void)
 		cmocka_unit_test(refused_elsewhere),
 		cmocka_unit_test(binds_everybody),
 		cmocka_unit_test(of_a_part),
+		cmocka_unit_test(of_a_regular_file),
+		cmocka_unit_test(inherited),
 		cmocka_unit_test(readers_stay_readers),
 		cmocka_unit_test(system_calls_fail),
 		cmocka_unit_test(who_comes_later),
