@@ -15,7 +15,8 @@ MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := build
 .PHONY: help build install demo check check-long format format-check tidy clean deps deps-check \
-	module module-check guest check-guest check-debug-kernel deps-guest deps-debug-kernel
+	module module-check guest check-guest check-debug-kernel deps-guest deps-debug-kernel \
+	bench-postgres deps-databases
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -35,9 +36,14 @@ demo: build ## what this machine can do, what page tables cost on it, a database
 check: deps-check ## all tests in all configurations; CONFIGS="gcc asan" runs some of them
 	@.ci/check $(CONFIGS)
 
-check-long: deps-check ## each test REPEAT (20) times, and all that guests can do; takes hours
+check-long: deps-check deps-databases ## each test REPEAT (20) times, and all that guests can do; takes hours
 	@.ci/check --long $(REPEAT) $(CONFIGS)
 	@tests/guest/debian-install
+
+bench-postgres: build deps-databases deps-guest ## PostgreSQL with and without mshare run; BENCH="--help"
+	@tests/bench/bench-postgres --build $(BUILD) --json $(BUILD)/bench-postgres.json \
+		--plot $(BUILD)/bench-postgres.svg $(BENCH)
+	@echo 'figures and chart: $(BUILD)/bench-postgres.json, $(BUILD)/bench-postgres.svg'
 
 format: deps-check ## lay out the C files
 	@.ci/format
@@ -75,6 +81,9 @@ deps-check:
 
 deps-guest:
 	@.ci/install-deps guest
+
+deps-databases:
+	@.ci/install-deps databases
 
 deps-debug-kernel:
 	@.ci/install-deps debug-kernel

@@ -14,9 +14,9 @@ _mshare_options() {
 # What the option before the cursor wants, or nothing. The columns of top are where its help says.
 _mshare_values() {
 	case $3 in
-	--backend) echo plain thp hugetlb shim ;;
+	--backend) echo plain thp hugetlb shim "$([[ $2 != run ]] || echo auto)" ;;
 	--sort) "$1" "$2" --help 2>/dev/null | sed -n '/^  --sort COLUMN/,/default/{s/.*--sort COLUMN//;s/;.*//;p;}' ;;
-	--delay | --batch | --procs | --parallel | --size | --min-size) ;;
+	--delay | --batch | --procs | --parallel | --size | --min-size | --depth) ;;
 	*) return 1 ;;
 	esac
 }
@@ -24,8 +24,9 @@ _mshare_values() {
 # The words that may follow as operands of a command. Slashes of names may be left out.
 _mshare_operands() {
 	case $2 in
-	stat | rm | revoke) "$1" list --names 2>/dev/null | if [[ $3 == /* ]]; then cat; else cut -c 2-; fi ;;
+	stat | rm | revoke | save) "$1" list --names 2>/dev/null | if [[ $3 == /* ]]; then cat; else cut -c 2-; fi ;;
 	bench) echo tables ;;
+	help) _mshare_commands "$1" ;;
 	esac
 }
 
@@ -39,6 +40,7 @@ _mshare_reply() {
 }
 
 _mshare_words() {
+	# shellcheck disable=SC2086 # words on purpose
 	_mshare_reply "$(printf '%s\n' $1)" "$2"
 }
 
@@ -73,6 +75,9 @@ _mshare() {
 		_mshare_words "$values" "$word"
 	elif [[ $word == -* ]]; then
 		_mshare_words "$(_mshare_options "$tool" "$command")" "$word"
+	elif [[ $command == load || ($command == save && $before != save) ]]; then
+		mapfile -t COMPREPLY < <(compgen -f -- "$word")
+		compopt -o filenames 2>/dev/null
 	else
 		_mshare_reply "$(_mshare_operands "$tool" "$command" "$word")" "$word"
 	fi

@@ -13,6 +13,7 @@
 #include "options.h"
 #include "probe.h"
 #include "region.h"
+#include "save.h"
 
 static int forced_backend(struct region_request *req)
 {
@@ -188,6 +189,38 @@ int mshare_flush(mshare_t h, off_t off, size_t len, unsigned int flags)
 	err = region_flush(r, off, len, flags);
 	region_put(r);
 	return entry_leave(entered, err);
+}
+
+int mshare_save(mshare_t h, int dirfd, const char *path, const struct mshare_image_attr *attr)
+{
+	const int entered = sys_errno();
+	struct mshare_image_attr ours;
+	struct region *r = handle_get(h);
+	int err;
+
+	if (!r)
+		return leave(entered, unknown_handle(h));
+	err = options_image_attr(attr, MSHARE_IMAGE_CACHED, &ours);
+	if (!err)
+		err = region_save(r, dirfd, path, &ours);
+	region_put(r);
+	return leave(entered, err);
+}
+
+int mshare_load(mshare_t h, int dirfd, const char *path, const struct mshare_image_attr *attr)
+{
+	const int entered = sys_errno();
+	struct mshare_image_attr ours;
+	struct region *r = handle_get(h);
+	int err;
+
+	if (!r)
+		return leave(entered, unknown_handle(h));
+	err = options_image_attr(attr, MSHARE_IMAGE_CACHED | MSHARE_IMAGE_CHECK, &ours);
+	if (!err)
+		err = region_load(r, dirfd, path, &ours);
+	region_put(r);
+	return leave(entered, err);
 }
 
 static int check_stat(const struct mshare_stat *st)

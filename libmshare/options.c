@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "ioqueue.h"
 #include "log.h"
 
 /* A caller's struct beyond this is a mistake, not a newer release. */
@@ -89,5 +90,34 @@ int options_attr(const struct mshare_attr *in, struct mshare_attr *out)
 		err = check_attr(out);
 	if (!err && out->mode == 0)
 		out->mode = 0600;
+	return err;
+}
+
+static int check_image_attr(const struct mshare_image_attr *attr, uint64_t known)
+{
+	if (attr->flags & ~known)
+		return fail(-EINVAL, "image attr: flags 0x%llx are unknown, or not for this call",
+			    (unsigned long long)(attr->flags & ~known));
+	if (attr->depth > IO_DEPTH_MAX)
+		return fail(-EINVAL, "image attr: depth %u is above %d", attr->depth, IO_DEPTH_MAX);
+	if (attr->mode & ~0777u)
+		return fail(-EINVAL, "image attr: mode 0%o has bits other than permissions",
+			    attr->mode);
+	return 0;
+}
+
+int options_image_attr(const struct mshare_image_attr *in, uint64_t known,
+		       struct mshare_image_attr *out)
+{
+	int err;
+
+	*out = (struct mshare_image_attr)MSHARE_IMAGE_ATTR_INIT;
+	err = options_in(out, sizeof(*out), in, IMAGE_ATTR_SIZE_V0, "mshare_image_attr");
+	if (!err)
+		err = check_image_attr(out, known);
+	if (!err && out->mode == 0)
+		out->mode = 0600;
+	if (!err && out->depth == 0)
+		out->depth = IO_DEPTH_DEFAULT;
 	return err;
 }

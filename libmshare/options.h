@@ -8,6 +8,7 @@
 
 /* Sizes of the first release; they never change. */
 #define ATTR_SIZE_V0 ((size_t)32)
+#define IMAGE_ATTR_SIZE_V0 ((size_t)40)
 #define STAT_SIZE_V0 sizeof(struct mshare_stat)
 #define CAPS_SIZE_V0 sizeof(struct mshare_caps)
 
@@ -26,5 +27,9 @@ void options_out(void *dst, const void *src, size_t src_size);
 
 /* The attr of a call, checked: 0, -EINVAL or -E2BIG. */
 must_check int options_attr(const struct mshare_attr *in, struct mshare_attr *out);
+
+/* The same for images, with defaults filled in; flags other than known are refused. */
+must_check int options_image_attr(const struct mshare_image_attr *in, uint64_t known,
+				  struct mshare_image_attr *out);
 
 #endif

@@ -51,6 +51,8 @@ static void stat_region(struct region *r, struct mshare_stat *st)
 		st->flags |= MSHARE_STAT_F_SHARED_TABLES;
 	if (r->kind == REGION_SHMEM && host_present(r->fd) == 1)
 		st->flags |= MSHARE_STAT_F_HOST;
+	if (atomic_load(&r->direct_used))
+		st->flags |= MSHARE_STAT_F_DIRECT;
 	if (atomic_load(&r->uring_used))
 		st->flags |= MSHARE_STAT_F_IO_URING;
 	if (host_error)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * System calls, and the only place that sees errno. Each call returns its result, 0, or -errno.
- * Interrupted calls are repeated here. Unit tests replace the file (tests/unit/mock-sys.c).
+ * Interrupted calls are repeated here. Unit tests replace sys.c (tests/unit/mock-sys.c), and not
+ * sys-image.c, which has those of image files.
  */
 #ifndef MSHARE_SYS_H
 #define MSHARE_SYS_H
@@ -48,6 +49,28 @@ ssize_t sys_read_file(const char *path, char *buf,
 		      size_t size); /* whole, NUL-terminated; bytes read */
 ssize_t sys_pread(int fd, void *buf, size_t len, off_t off);
 off_t sys_seek_data(int fd, off_t off); /* next data at or after off; -ENXIO: none */
+
+/* Image files. dir is a descriptor of a directory, or AT_FDCWD. */
+int sys_openat(int dir, const char *path, int flags, mode_t mode);
+int sys_reopen(int fd, int flags); /* the same file, with an offset and flags of its own */
+int sys_statat(int dir, const char *name, struct stat *st); /* of a last symbolic link itself */
+int sys_link_fd_at(int fd, int dir, const char *name);
+int sys_renameat(int dir, const char *from, const char *to);
+int sys_unlinkat(int dir, const char *name);
+ssize_t sys_pwrite(int fd, const void *buf, size_t len, off_t off); /* -EFBIG without SIGXFSZ */
+int sys_allocate(int fd, off_t off, off_t len); /* space, and size; -EFBIG without SIGXFSZ */
+uint64_t sys_file_limit(void); /* RLIMIT_FSIZE; UINT64_MAX: none */
+off_t sys_seek_hole(int fd, off_t off); /* -ENXIO: off is not below the end */
+int sys_fsync(int fd);
+int sys_syncfs(int fd); /* the whole file system */
+/* With O_DIRECT or without, and without O_NONBLOCK. -EINVAL: the file system has none. */
+int sys_set_direct(int fd, bool direct);
+bool sys_is_direct(int fd);
+int sys_random(uint64_t *value);
+
+/* memcpy() into a mapping, with -EFAULT where the process itself would get SIGBUS. Bytes or -errno.
+ */
+ssize_t sys_store(void *addr, const void *buf, size_t len);
 
 /* Open-file-description locks of one byte. */
 int sys_ofd_lock(int fd, bool exclusive, off_t byte); /* -EAGAIN: somebody else has it */

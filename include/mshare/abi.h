@@ -102,6 +102,8 @@ struct mshare_ctl_create {
  *           mmap(2): the host is gone
  *   EBUSY   from mmap(2): the caller hosts a view itself
  *   EUSERS  from mmap(2): the view has as many links as links_per_view allows
+ *   EINTR   from mmap(2): a signal, the first time that a process maps one
+ *   EACCES, EPERM, ETXTBSY also from mmap(2): the file has been sealed, or the like, since
  *   EBADF, EACCES, EPERM, EINVAL, ETXTBSY, EOPNOTSUPP as for QUERY; EMFILE, ENFILE, ENOMEM
  */
 struct mshare_ctl_attach {

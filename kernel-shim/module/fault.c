@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A fault of an attached process: let the host have the page, then point to the host's table. */
 #include <linux/file.h>
-#include <linux/highmem.h>
 #include <linux/magic.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -10,22 +9,14 @@
 #include "mshim.h"
 #include "trace.h"
 
-/* How long one wait for the end of an invalidation takes at most, jiffies. */
-#define WAIT_STEP (HZ / 10)
-
-static unsigned long host_addr(const struct mshim_view *view, pgoff_t pgoff)
-{
-	return view->start + ((pgoff - view->pgoff) << PAGE_SHIFT);
-}
-
 /*
  * The host's VMA over addr, if the host still maps there what the view promises. It is the host's
  * own process and may remap what it likes: it then only gets those who trust it a SIGBUS. Host
  * mmap_lock held.
  */
-static struct vm_area_struct *host_vma(const struct mshim_view *view, unsigned long addr)
+struct vm_area_struct *mshim_host_vma(const struct mshim_view *view, unsigned long addr)
 {
-	struct vm_area_struct *vma = find_vma(view->mm, addr);
+	struct vm_area_struct *vma = READ_ONCE(view->dead) ? NULL : find_vma(view->mm, addr);
 
 	if (!vma || vma->vm_start > addr || !mshim_maps_file(vma, view->backing, view->writable))
 		return NULL;
@@ -43,11 +34,6 @@ static bool forbids(const struct vm_area_struct *host, const struct vm_fault *vm
 	return (host->vm_flags & needed) != needed;
 }
 
-static bool invalidating(const struct mshim_view *view, unsigned long addr)
-{
-	return view->invalidating && addr < view->inval_end && addr + PMD_SIZE > view->inval_start;
-}
-
 /*
  * Whether all of a slot is the view's, in VMAs that the host may have split: a table that is linked
  * is linked whole. Not if the host may not read a part: the core would take such entries in an
@@ -62,7 +48,7 @@ static bool slot_is_mapped(const struct mshim_view *view, const struct vm_area_s
 	if (addr >= host->vm_start && end <= host->vm_end)
 		return true;
 	while (addr < end) {
-		host = host_vma(view, addr);
+		host = mshim_host_vma(view, addr);
 		if (!host || !(host->vm_flags & VM_READ))
 			return false;
 		addr = host->vm_end;
@@ -93,7 +79,7 @@ static void link_around(struct mshim_link *link, const struct vm_fault *vmf,
 		pmd_t *from, entry;
 
 		if (test_bit(nr, link->filled) || test_bit(nr, link->blank) ||
-		    invalidating(view, addr) || !slot_is_mapped(view, host, addr))
+		    mshim_invalidating(view, addr) || !slot_is_mapped(view, host, addr))
 			continue;
 		from = mshim_pmd_lookup(view->mm, addr);
 		entry = from ? READ_ONCE(*from) : __pmd(0);
@@ -113,7 +99,7 @@ enum outcome {
 	UNFIT,		/* the slot cannot be linked, see try_link() */
 	AGAIN,		/* the host's lock was dropped meanwhile */
 	BUSY,		/* an invalidation is in the way */
-	BLANK,		/* so is a blank table */
+	BLANK,		/* a blank table is in the way, or the link has no notifier yet */
 };
 
 /*
@@ -134,7 +120,7 @@ static enum outcome try_link(struct mshim_link *link, const struct vm_fault *vmf
 	if (test_bit(nr, link->blank)) {
 		outcome = BLANK;
 	} else if (!mmu_interval_read_retry(&link->notifier, seq) &&
-		   !invalidating(view, addr & PMD_MASK)) {
+		   !mshim_invalidating(view, addr)) {
 		/* Looked at first: what another fault of the host maps after that is no misfit. */
 		outcome = mshim_mapped(view->mm, addr, write) ? DONE : MISSING;
 		if (!test_bit(nr, link->filled))
@@ -179,7 +165,7 @@ static vm_fault_t host_fault(struct mshim_view *view, struct vm_area_struct *vma
 	if (tries)
 		flags |= FAULT_FLAG_TRIED;
 	flags |= vmf->flags & FAULT_FLAG_WRITE;
-	return ret ?: handle_mm_fault(vma, host_addr(view, vmf->pgoff), flags, NULL);
+	return ret ?: handle_mm_fault(vma, mshim_host_addr(view, vmf->pgoff), flags, NULL);
 }
 
 static bool dropped_lock(vm_fault_t ret)
@@ -188,32 +174,43 @@ static bool dropped_lock(vm_fault_t ret)
 }
 
 /*
- * Whether what takes its time may be done without the attached mmap_lock, to be tried again by the
- * core. Not for page_mkwrite(), nor where the caller keeps its lock.
+ * Whether a fault has to be served here, however long it takes: of page_mkwrite(), and where the
+ * caller keeps its lock. All others may be told to try again, without the lock or at once.
  */
-static bool may_unlock(const struct vm_fault *vmf)
+static bool waits_here(const struct vm_fault *vmf)
 {
-	return (vmf->flags & FAULT_FLAG_ALLOW_RETRY) &&
-	       !(vmf->flags & (FAULT_FLAG_RETRY_NOWAIT | FAULT_FLAG_MKWRITE));
+	return (vmf->flags & FAULT_FLAG_MKWRITE) || !(vmf->flags & FAULT_FLAG_ALLOW_RETRY);
 }
 
 /*
- * What the host maps already only has to be linked. What it does not it faults in first: without
- * the attached mmap_lock if that is possible, and once, because an error can only be returned under
- * it. The slot may then have to be linked once more, or for the first time. Host mmap_lock held;
- * returns what host_fault() does.
+ * Whether what takes its time is left to go_on_unlocked(). Once, because an error can only be
+ * returned under the lock; who is not INTERRUPTIBLE does not tell that it tries again, such as
+ * mlock(2), and would do so for ever. Or to nobody, where even that is not wanted.
+ */
+static bool first_try(const struct vm_fault *vmf)
+{
+	if (waits_here(vmf))
+		return false;
+	return (vmf->flags & FAULT_FLAG_RETRY_NOWAIT) ||
+	       ((vmf->flags & FAULT_FLAG_INTERRUPTIBLE) && !(vmf->flags & FAULT_FLAG_TRIED));
+}
+
+/*
+ * What the host maps already only has to be linked. What it does not it faults in first, which the
+ * slot may have to be linked for once more, or for the first time. Host mmap_lock held; returns
+ * what host_fault() does.
  */
 static vm_fault_t link_or_fault(struct mshim_link *link, const struct vm_fault *vmf,
 				struct vm_area_struct *host, unsigned long seq,
 				unsigned int tries, enum outcome *outcome)
 {
-	unsigned long addr = host_addr(link->view, vmf->pgoff);
+	unsigned long addr = mshim_host_addr(link->view, vmf->pgoff);
 	vm_fault_t ret;
 
 	*outcome = try_link(link, vmf, host, addr, seq);
 	if (*outcome != MISSING)
 		return *outcome == UNFIT ? VM_FAULT_SIGBUS : 0;
-	if (may_unlock(vmf) && !(vmf->flags & FAULT_FLAG_TRIED))
+	if (first_try(vmf))
 		return 0;
 	ret = host_fault(link->view, host, vmf, tries);
 	if (dropped_lock(ret))
@@ -225,18 +222,40 @@ static vm_fault_t link_or_fault(struct mshim_link *link, const struct vm_fault *
 	return *outcome == UNFIT ? VM_FAULT_SIGBUS : ret;
 }
 
+/*
+ * The host's mmap_lock, inside the attached one: a host is never attached, so the order has no
+ * cycle. Not waited for in a first try: who has it may be waiting for us (walkers.c).
+ */
+static bool lock_host(struct mm_struct *mm, const struct vm_fault *vmf, enum outcome *outcome)
+{
+	bool locked;
+
+	if (first_try(vmf)) {
+		locked = mmap_read_trylock(mm);
+		*outcome = locked ? DONE : MISSING;
+	} else {
+		locked = !mshim_mmap_read_lock_nested(mm);
+		*outcome = locked ? DONE : BUSY; /* killed */
+	}
+	return locked;
+}
+
 static vm_fault_t fault_once(struct mshim_link *link, const struct vm_fault *vmf,
 			     unsigned int tries, enum outcome *outcome)
 {
 	struct mshim_view *view = link->view;
-	unsigned long seq = mmu_interval_read_begin(&link->notifier);
 	struct vm_area_struct *vma;
 	vm_fault_t ret = VM_FAULT_SIGBUS;
+	unsigned long seq;
 
-	/* Inside the attached mmap_lock: a host is never attached, so the order has no cycle. */
-	if (mshim_mmap_read_lock_nested(view->mm))
-		return 0; /* killed: the fault is repeated in vain */
-	vma = READ_ONCE(view->dead) ? NULL : host_vma(view, host_addr(view, vmf->pgoff));
+	if (!waits_here(vmf) && READ_ONCE(link->zaps)) {
+		*outcome = BUSY; /* the next line would wait for its end */
+		return 0;
+	}
+	seq = mmu_interval_read_begin(&link->notifier);
+	if (!lock_host(view->mm, vmf, outcome))
+		return 0;
+	vma = mshim_host_vma(view, mshim_host_addr(view, vmf->pgoff));
 	if (vma && forbids(vma, vmf))
 		ret = VM_FAULT_SIGSEGV;
 	else if (vma)
@@ -246,64 +265,89 @@ static vm_fault_t fault_once(struct mshim_link *link, const struct vm_fault *vmf
 	return ret & VM_FAULT_ERROR;
 }
 
-/* Until the invalidation that was in the way is over, or a while has passed. */
-static void wait_for_end(struct mshim_view *view)
+/* What is tried again counts once. */
+static void count_fault(struct mshim_view *view, const struct vm_fault *vmf)
 {
-	wait_event_killable_timeout(view->wait, !READ_ONCE(view->invalidating), WAIT_STEP);
+	if (vmf->flags & FAULT_FLAG_TRIED)
+		return;
+	spin_lock(&view->lock);
+	view->faults++;
+	spin_unlock(&view->lock);
 }
 
-/* A fault, or what keeps it from being served here: BLANK, and where may_unlock() MISSING, BUSY. */
+/* A fault, or what keeps it from being served here: BLANK, or, unless it waits, MISSING or BUSY. */
 static vm_fault_t serve(struct vm_fault *vmf, struct mshim_link *link, enum outcome *outcome)
 {
-	bool wait = !may_unlock(vmf);
+	bool waits = waits_here(vmf);
 	unsigned int tries = 0;
 	vm_fault_t ret;
 
-	spin_lock(&link->view->lock);
-	link->view->faults += !(vmf->flags & FAULT_FLAG_TRIED);
-	spin_unlock(&link->view->lock);
 	do {
-		*outcome = DONE;
 		ret = fault_once(link, vmf, tries++, outcome);
-		if (*outcome == BUSY && wait)
-			wait_for_end(link->view);
-	} while (!ret && (*outcome == AGAIN || (*outcome == BUSY && wait)) &&
+		if (*outcome == BUSY && waits)
+			mshim_section_wait(link->view, mshim_host_addr(link->view, vmf->pgoff));
+	} while (!ret && (*outcome == AGAIN || (*outcome == BUSY && waits)) &&
 		 !fatal_signal_pending(current));
 	return ret ?: VM_FAULT_NOPAGE;
+}
+
+/* Whether the host has the page by now; false as long as that may change. Host mmap_lock held. */
+static bool is_there(struct mshim_view *view, const struct vm_fault *vmf)
+{
+	unsigned long addr = mshim_host_addr(view, vmf->pgoff);
+	bool there;
+
+	spin_lock(&view->lock);
+	there = !mshim_invalidating(view, addr) &&
+		mshim_mapped(view->mm, addr, vmf->flags & FAULT_FLAG_WRITE);
+	spin_unlock(&view->lock);
+	return there;
 }
 
 /* The page of a fault, for the host alone. What goes wrong is found again by who tries again. */
 static void bring_in(struct mshim_view *view, const struct vm_fault *vmf)
 {
-	struct vm_area_struct *vma;
-	vm_fault_t ret = 0;
+	unsigned int tries = 0;
+	vm_fault_t ret;
 
-	if (mshim_mmap_read_lock_nested(view->mm))
-		return;
-	vma = READ_ONCE(view->dead) ? NULL : host_vma(view, host_addr(view, vmf->pgoff));
-	if (vma && !forbids(vma, vmf))
-		ret = host_fault(view, vma, vmf, 0);
-	if (!dropped_lock(ret))
-		mmap_read_unlock(view->mm);
+	do {
+		struct vm_area_struct *vma;
+
+		if (mshim_mmap_read_lock_nested(view->mm))
+			return;
+		ret = 0;
+		vma = mshim_host_vma(view, mshim_host_addr(view, vmf->pgoff));
+		if (vma && !forbids(vma, vmf) && !is_there(view, vmf))
+			ret = host_fault(view, vma, vmf, tries++);
+		if (!dropped_lock(ret))
+			mmap_read_unlock(view->mm);
+	} while ((ret & VM_FAULT_RETRY) && !fatal_signal_pending(current));
 }
 
 /*
- * Goes on without the attached mmap_lock, so that neither I/O nor the migration of a page keeps
- * other threads from mapping memory, or a section of the host from emptying slots at once
- * (walkers.c). The link and its VMA may go meanwhile. The file of the VMA keeps the view; its last
- * reference is dropped on the way to user mode, so it keeps this code loaded as well.
+ * Goes on without the attached mmap_lock, as VM_FAULT_RETRY promises, so that neither I/O nor the
+ * migration of a page keeps other threads from mapping memory, or a section of the host from
+ * emptying slots at once (walkers.c). The link and its VMA may go meanwhile. The file of the VMA
+ * keeps the view; a task drops its last reference on the way to user mode, so it keeps this code
+ * loaded as well.
  */
-static vm_fault_t go_on_unlocked(struct vm_fault *vmf, struct mshim_link *link, bool missing)
+static vm_fault_t go_on_unlocked(struct vm_fault *vmf, struct mshim_link *link,
+				 enum outcome outcome)
 {
 	struct file *file = get_file(vmf->vma->vm_file);
 	struct mshim_view *view = link->view;
+	struct mm_struct *mm = link->mm;
 
 	mmget(view->mm); /* the link has it until the lock is dropped */
-	mmap_read_unlock(link->mm);
-	if (missing)
+	mmap_read_unlock(mm);
+	if (outcome == BLANK) {
+		mshim_repair(mm, vmf->address);
+	} else if (outcome == BUSY) {
+		mshim_zaps_wait(view);
+		mshim_section_wait(view, mshim_host_addr(view, vmf->pgoff));
+	}
+	if (first_try(vmf))
 		bring_in(view, vmf);
-	else
-		wait_for_end(view);
 	mmput_async(view->mm);
 	fput(file);
 	return VM_FAULT_RETRY;
@@ -313,19 +357,21 @@ static vm_fault_t go_on_unlocked(struct vm_fault *vmf, struct mshim_link *link, 
 vm_fault_t mshim_fault(struct vm_fault *vmf)
 {
 	struct mshim_link *link = vmf->vma->vm_private_data;
-	enum outcome outcome;
-	vm_fault_t ret;
+	enum outcome outcome = BLANK;
+	vm_fault_t ret = 0;
 
 	if (!link)
 		return VM_FAULT_SIGBUS;
-	if (!link->notified)
-		return mshim_repair(vmf);
-	ret = serve(vmf, link, &outcome);
-	if (outcome == BLANK)
-		return mshim_repair(vmf);
-	if (!(ret & VM_FAULT_ERROR) && (outcome == MISSING || outcome == BUSY))
-		return go_on_unlocked(vmf, link, outcome == MISSING);
-	return ret;
+	count_fault(link->view, vmf);
+	if (link->notified)
+		ret = serve(vmf, link, &outcome);
+	if ((ret & VM_FAULT_ERROR) || outcome == DONE || outcome == AGAIN)
+		return ret;
+	if (waits_here(vmf))
+		return outcome == BLANK ? mshim_repair_wait(link) : ret;
+	if (vmf->flags & FAULT_FLAG_RETRY_NOWAIT)
+		return VM_FAULT_RETRY; /* with the lock */
+	return go_on_unlocked(vmf, link, outcome);
 }
 
 /*
@@ -340,36 +386,7 @@ vm_fault_t mshim_mkwrite(struct vm_fault *vmf)
 
 	if (!link || !link->notified)
 		return VM_FAULT_SIGBUS;
+	count_fault(link->view, vmf);
 	vmf->flags |= FAULT_FLAG_WRITE;
 	return serve(vmf, link, &outcome);
-}
-
-/* ptrace(2) and /proc/PID/mem where get_user_pages() cannot fault: through the host's mapping. */
-int mshim_access(struct vm_area_struct *vma, unsigned long addr, void *buf, int len, int write)
-{
-	struct mshim_link *link = vma->vm_private_data;
-	unsigned int offset = offset_in_page(addr);
-	unsigned long from;
-	struct page *page;
-	long got;
-
-	if (!link || (write && !(vma->vm_flags & VM_WRITE)))
-		return -EFAULT;
-	from = host_addr(link->view, vma->vm_pgoff + ((addr - vma->vm_start) >> PAGE_SHIFT));
-	if (mshim_mmap_read_lock_nested(link->view->mm))
-		return -EINTR;
-	got = host_vma(link->view, from) ?
-		      mshim_get_page(link->view->mm, from & PAGE_MASK, write, &page) : -EFAULT;
-	mmap_read_unlock(link->view->mm);
-	if (got != 1)
-		return -EFAULT;
-	len = min_t(int, len, PAGE_SIZE - offset);
-	if (write) {
-		memcpy_to_page(page, offset, buf, len);
-		set_page_dirty_lock(page);
-	} else {
-		memcpy_from_page(buf, page, offset, len);
-	}
-	put_page(page);
-	return len;
 }

@@ -101,7 +101,7 @@ int mshim_link_insert_notifier(struct mshim_link *link)
 {
 	int err;
 
-	mmap_assert_write_locked(link->mm);
+	lockdep_assert_held_write(&link->mm->mmap_lock);
 	if (link->notified)
 		return 0;
 	err = mmu_interval_notifier_insert_locked(&link->notifier, link->mm, link->vma->vm_start,
@@ -270,6 +270,9 @@ static int mshim_attach_mmap(struct file *file, struct vm_area_struct *vma)
 	struct mshim_view *view = file->private_data;
 	int err = check_vma(view, vma);
 
+	/* Seals and the like may have come after ATTACH, which this descriptor may outlive. */
+	if (!err)
+		err = mshim_may_map(view->backing, view->writable);
 	if (err)
 		return err;
 	if (!mmget_not_zero(view->mm))

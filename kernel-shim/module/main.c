@@ -4,12 +4,9 @@
 #include <linux/compat.h>
 #include <linux/cred.h>
 #include <linux/file.h>
-#include <linux/fcntl.h>
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
-#include <linux/magic.h>
 #include <linux/module.h>
-#include <linux/shmem_fs.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -19,6 +16,7 @@
 #include "trace.h"
 
 struct workqueue_struct *mshim_workqueue;
+struct workqueue_struct *mshim_free_workqueue;
 
 union argument {
 	u32 size;
@@ -33,71 +31,10 @@ union argument {
 	struct mshare_ctl_answer answer;
 };
 
-/* What shmem_mmap() refuses for a writable shared mapping. */
-static bool sealed_against_writing(struct inode *inode)
-{
-	return inode->i_sb->s_magic == TMPFS_MAGIC &&
-	       (SHMEM_I(inode)->seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE));
-}
-
-/*
- * Page cache that mmap() maps by struct page, and that get_user_pages() may always have: it goes by
- * the VMA to know secret memory and DAX, which attached VMAs do not look like.
- */
-static bool is_page_cache(const struct inode *inode)
-{
-	if (inode->i_sb->s_magic == TMPFS_MAGIC)
-		return true;
-	return inode->i_mapping->a_ops->read_folio && !IS_DAX(inode);
-}
-
-/* What do_mmap() says of a shared mapping with this protection. */
-static int may_map(const struct file *file, bool writable)
-{
-	struct inode *inode = file_inode(file);
-
-	if (!(file->f_mode & FMODE_READ))
-		return -EACCES;
-	if (!writable)
-		return 0;
-	if (!(file->f_mode & FMODE_WRITE) || IS_APPEND(inode))
-		return -EACCES;
-	if (IS_SWAPFILE(inode))
-		return -ETXTBSY;
-	return sealed_against_writing(inode) ? -EPERM : 0;
-}
-
-/*
- * Whether who has this descriptor could mmap() the file with this protection: all that attaching
- * grants. The file is referenced for the caller.
- */
-static struct file *get_backing(s32 fd, u32 prot)
-{
-	struct file *file;
-	int err;
-
-	if (prot != MSHARE_VIEW_READ && prot != (MSHARE_VIEW_READ | MSHARE_VIEW_WRITE))
-		return ERR_PTR(-EINVAL);
-	file = fget(fd);
-	if (!file)
-		return ERR_PTR(-EBADF);
-	if (!S_ISREG(file_inode(file)->i_mode))
-		err = -EBADF;
-	else if (!is_page_cache(file_inode(file)))
-		err = -EOPNOTSUPP;
-	else
-		err = may_map(file, prot & MSHARE_VIEW_WRITE);
-	if (err) {
-		fput(file);
-		return ERR_PTR(err);
-	}
-	return file;
-}
-
 /* The view of a file for this caller, referenced. mode: of the descriptor, NULL: not wanted. */
 static struct mshim_view *get_view(s32 fd, u32 prot, fmode_t *mode)
 {
-	struct file *file = get_backing(fd, prot);
+	struct file *file = mshim_backing_get(fd, prot);
 	struct mshim_view *view;
 
 	if (IS_ERR(file))
@@ -136,7 +73,7 @@ static long do_query(struct file *control, union argument *arg)
 
 static long do_create(struct file *control, union argument *arg)
 {
-	struct file *file = get_backing(arg->create.fd, arg->create.prot);
+	struct file *file = mshim_backing_get(arg->create.fd, arg->create.prot);
 	long err;
 
 	if (IS_ERR(file))
@@ -363,16 +300,20 @@ static int __init mshim_init(void)
 	err = mshim_walkers_init();
 	if (err)
 		return err;
+	err = -ENOMEM;
 	mshim_workqueue = alloc_workqueue("mshare", WQ_UNBOUND, 0);
-	if (!mshim_workqueue) {
-		err = -ENOMEM;
+	if (!mshim_workqueue)
 		goto walkers;
-	}
+	mshim_free_workqueue = alloc_workqueue("mshare-free", WQ_UNBOUND, 0);
+	if (!mshim_free_workqueue)
+		goto workqueue;
 	err = misc_register(&device);
 	if (err)
-		goto workqueue;
+		goto free_workqueue;
 	mshim_stats_init();
 	return 0;
+free_workqueue:
+	destroy_workqueue(mshim_free_workqueue);
 workqueue:
 	destroy_workqueue(mshim_workqueue);
 walkers:
@@ -386,6 +327,7 @@ static void __exit mshim_exit(void)
 	mshim_stats_exit();
 	misc_deregister(&device);
 	destroy_workqueue(mshim_workqueue);
+	destroy_workqueue(mshim_free_workqueue);
 	mshim_links_exit();
 	mshim_walkers_exit();
 }

@@ -61,10 +61,14 @@
 #error "mshare needs a lock for each page table, which kernels for less than 4 CPUs do not have"
 #endif
 
+/* How long one wait of a fault for the end of something takes at most, jiffies. */
+#define WAIT_STEP (HZ / 10)
+
 /* A PTE table, or huge PMD entry, of the host that attached processes point to. */
 struct mshim_slot {
 	struct page *table;	/* referenced while links > 0; NULL for a huge entry */
 	unsigned int links;
+	unsigned int busy;	/* sections in progress over it, but for those over many slots */
 };
 
 struct mshim_view {
@@ -90,7 +94,7 @@ struct mshim_view {
 	spinlock_t lock;		/* everything below */
 	wait_queue_head_t wait;		/* end of invalidations and of zaps */
 	bool dead;			/* the host's mm is gone */
-	unsigned int invalidating;	/* start/end sections in progress, and their span */
+	unsigned int invalidating;	/* sections over many slots in progress, and their span */
 	unsigned long inval_start, inval_end;
 	struct list_head links;
 	struct list_head zap_list;	/* links that wait for their zap */
@@ -144,7 +148,8 @@ struct mshim_round {
 };
 
 extern struct mutex mshim_views_mutex;
-extern struct workqueue_struct *mshim_workqueue;
+extern struct workqueue_struct *mshim_workqueue;	/* repair.c: may wait for processes */
+extern struct workqueue_struct *mshim_free_workqueue;	/* view.c */
 
 /* view.c */
 struct mshim_control {
@@ -180,6 +185,20 @@ static inline unsigned long mshim_slot_addr(const struct mshim_view *view, unsig
 	return view->start + (slot << PMD_SHIFT);
 }
 
+static inline unsigned long mshim_slot_of(const struct mshim_view *view, unsigned long addr)
+{
+	return (addr - view->start) >> PMD_SHIFT;
+}
+
+static inline unsigned long mshim_host_addr(const struct mshim_view *view, pgoff_t pgoff)
+{
+	return view->start + ((pgoff - view->pgoff) << PAGE_SHIFT);
+}
+
+/* backing.c */
+int mshim_may_map(const struct file *file, bool writable);
+struct file *mshim_backing_get(s32 fd, u32 prot);
+
 /* link.c */
 extern const struct file_operations mshim_attach_fops;
 bool mshim_is_attached(struct mm_struct *mm);
@@ -196,6 +215,9 @@ static inline unsigned long mshim_link_addr(const struct mshim_link *link, unsig
 /* fault.c */
 vm_fault_t mshim_fault(struct vm_fault *vmf);
 vm_fault_t mshim_mkwrite(struct vm_fault *vmf);
+struct vm_area_struct *mshim_host_vma(const struct mshim_view *view, unsigned long addr);
+
+/* access.c */
 int mshim_access(struct vm_area_struct *vma, unsigned long addr, void *buf, int len, int write);
 
 /* request.c */
@@ -205,13 +227,21 @@ long mshim_answer(struct mshim_control *control, const struct mshare_ctl_answer 
 void mshim_requests_end(struct mshim_control *control);
 
 /* repair.c */
-vm_fault_t mshim_repair(struct vm_fault *vmf);
+void mshim_repair(struct mm_struct *mm, unsigned long address);
+vm_fault_t mshim_repair_wait(struct mshim_link *link);
 void mshim_repair_later(struct mshim_link *link);
 
 /* notifier.c */
 extern const struct mmu_notifier_ops mshim_host_ops;
 extern const struct mmu_interval_notifier_ops mshim_link_ops;
 void mshim_flush_view(struct mshim_view *view, unsigned long start, unsigned long end);
+void mshim_zaps_wait(struct mshim_view *view);
+
+/* section.c */
+void mshim_section_begin(struct mshim_view *view, unsigned long start, unsigned long end);
+void mshim_section_end(struct mshim_view *view, unsigned long start, unsigned long end);
+bool mshim_invalidating(const struct mshim_view *view, unsigned long addr);
+void mshim_section_wait(struct mshim_view *view, unsigned long addr);
 
 /* walkers.c */
 int mshim_walkers_init(void);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* How a page leaves: invalidations of the host, and of attached processes. */
+#include <linux/mm_inline.h>
 #include <linux/sched/signal.h>
 
 #include "mshim.h"
@@ -10,6 +11,9 @@
  * a fixed array. Processes may share each, so this is also what makes one IPI serve many.
  */
 #define SLOTS_PER_ROUND ARRAY_SIZE(((struct mshim_round *)NULL)->tables)
+
+/* Entries that are emptied under one hold of view->lock, more or less: faults spin for it. */
+#define ENTRIES_PER_ROUND 4096
 
 static void queue_zap(struct mshim_link *link, unsigned long nr)
 {
@@ -110,18 +114,27 @@ static void wait_for_flights(struct mshim_view *view, struct list_head *list)
 	wait_event(view->wait, all_landed(view, list, number));
 }
 
-/* One zap of an attached VMA. link->zaps keeps link, VMA and upper tables: see close_link(). */
+/*
+ * One zap of an attached VMA. link->zaps, or the mmap_lock, keeps link, VMA and upper tables: see
+ * close_link(). An IOMMU that walks the tables of a process is told when the core flushes, which it
+ * does not where it finds nothing; it does if it believes that others are at it too.
+ */
 static void zap_link(struct mshim_link *link, unsigned long first, unsigned long last)
 {
 	unsigned long start = mshim_link_addr(link, first);
 	bool locked = mshim_registration_lock(link->mm);
+	bool devices = mshim_devices_walk(link->mm);
 
 	/*
 	 * The section this opens nests in the host's own. Both are of the same lockdep class, and
 	 * no cycle: the attached mm hosts nothing, so its notifiers never lead back here.
 	 */
 	lockdep_off();
+	if (devices)
+		inc_tlb_flush_pending(link->mm);
 	mshim_zap_vma(link->vma, start, (last - first + 1) << PMD_SHIFT);
+	if (devices)
+		dec_tlb_flush_pending(link->mm);
 	lockdep_on();
 	mshim_registration_unlock(link->mm, locked);
 }
@@ -176,6 +189,17 @@ static void round_end(struct mshim_view *view, struct mshim_round *round)
 	spin_unlock(&view->lock);
 }
 
+/* As far as they are in flight now, and for a while at most. */
+void mshim_zaps_wait(struct mshim_view *view)
+{
+	u64 number;
+
+	spin_lock(&view->lock);
+	number = view->flights;
+	spin_unlock(&view->lock);
+	wait_event_killable_timeout(view->wait, all_landed(view, &view->zaps, number), WAIT_STEP);
+}
+
 static bool any_linked(const struct mshim_view *view, unsigned long first, unsigned long last)
 {
 	for (; first <= last; first++) {
@@ -188,8 +212,11 @@ static bool any_linked(const struct mshim_view *view, unsigned long first, unsig
 /* Empties slots [first, last] everywhere; nobody has a translation of them afterwards. */
 static void empty_slots(struct mshim_view *view, unsigned long first, unsigned long last)
 {
+	unsigned int links = max(READ_ONCE(view->nr_links), 1U);
+	unsigned long step = clamp(ENTRIES_PER_ROUND / links, 1UL, SLOTS_PER_ROUND);
+
 	while (first <= last) {
-		unsigned long until = min(last, first + SLOTS_PER_ROUND - 1);
+		unsigned long until = min(last, first + step - 1);
 		struct mshim_round round;
 
 		round_begin(view, &round);
@@ -201,38 +228,15 @@ static void empty_slots(struct mshim_view *view, unsigned long first, unsigned l
 	}
 }
 
-static void section_begin(struct mshim_view *view, unsigned long start, unsigned long end)
-{
-	if (view->invalidating++ == 0) {
-		view->inval_start = start;
-		view->inval_end = end;
-	}
-	view->inval_start = min(view->inval_start, start);
-	view->inval_end = max(view->inval_end, end);
-}
-
-static void section_end(struct mshim_view *view)
-{
-	spin_lock(&view->lock);
-	view->invalidating--;
-	spin_unlock(&view->lock);
-	wake_up_all(&view->wait);
-}
-
-static unsigned long slot_of(const struct mshim_view *view, unsigned long addr)
-{
-	return (addr - view->start) >> PMD_SHIFT;
-}
-
 /* From here to the end of the section nothing in [start, end) is linked. */
 static void invalidate(struct mshim_view *view, unsigned long start, unsigned long end)
 {
-	unsigned long first = slot_of(view, start);
-	unsigned long last = slot_of(view, end - 1);
+	unsigned long first = mshim_slot_of(view, start);
+	unsigned long last = mshim_slot_of(view, end - 1);
 	bool linked;
 
 	spin_lock(&view->lock);
-	section_begin(view, start, end);
+	mshim_section_begin(view, start, end);
 	linked = view->nr_entries && any_linked(view, first, last);
 	view->invalidations += linked;
 	spin_unlock(&view->lock);
@@ -252,20 +256,19 @@ static void invalidate(struct mshim_view *view, unsigned long start, unsigned lo
 static void begin_unlinked(struct mshim_view *view, unsigned long start, unsigned long end)
 {
 	spin_lock(&view->lock);
-	section_begin(view, start, end);
-	WARN_ON_ONCE(any_linked(view, slot_of(view, start), slot_of(view, end - 1)));
+	mshim_section_begin(view, start, end);
+	WARN_ON_ONCE(any_linked(view, mshim_slot_of(view, start), mshim_slot_of(view, end - 1)));
 	spin_unlock(&view->lock);
 }
 
 static int host_range_start(struct mmu_notifier *notifier, const struct mmu_notifier_range *range)
 {
 	struct mshim_view *view = container_of(notifier, struct mshim_view, notifier);
-	unsigned long start, end;
+	unsigned long start = max(range->start, view->start);
+	unsigned long end = min(range->end, view->end);
 
-	if (!mshim_view_overlaps(view, range->start, range->end))
+	if (start >= end)
 		return 0;
-	start = max(range->start, view->start);
-	end = min(range->end, view->end);
 	if (mmu_notifier_range_blockable(range))
 		invalidate(view, start, end);
 	else
@@ -276,9 +279,11 @@ static int host_range_start(struct mmu_notifier *notifier, const struct mmu_noti
 static void host_range_end(struct mmu_notifier *notifier, const struct mmu_notifier_range *range)
 {
 	struct mshim_view *view = container_of(notifier, struct mshim_view, notifier);
+	unsigned long start = max(range->start, view->start);
+	unsigned long end = min(range->end, view->end);
 
-	if (mshim_view_overlaps(view, range->start, range->end))
-		section_end(view);
+	if (start < end)
+		mshim_section_end(view, start, end);
 }
 
 /* The host's address space ends. Links keep it alive, so there are none; later ones are refused. */
@@ -288,7 +293,7 @@ static void host_release(struct mmu_notifier *notifier, struct mm_struct *mm)
 
 	WRITE_ONCE(view->dead, true);
 	invalidate(view, view->start, view->end);
-	section_end(view);
+	mshim_section_end(view, view->start, view->end);
 }
 
 const struct mmu_notifier_ops mshim_host_ops = {
@@ -300,7 +305,7 @@ const struct mmu_notifier_ops mshim_host_ops = {
 void mshim_flush_view(struct mshim_view *view, unsigned long start, unsigned long end)
 {
 	invalidate(view, start, end);
-	section_end(view);
+	mshim_section_end(view, start, end);
 }
 
 /*
@@ -331,10 +336,12 @@ static bool link_invalidate(struct mmu_interval_notifier *notifier,
 	struct mshim_view *view = link->view;
 	unsigned long start = link->notifier.interval_tree.start;
 	bool closes = range->event == MMU_NOTIFY_UNMAP || range->event == MMU_NOTIFY_RELEASE;
+	bool devices = !closes && mshim_devices_walk(link->mm);
+	unsigned long before = READ_ONCE(link->nr_filled);
 	struct mshim_round round;
 	unsigned long first, last;
 
-	if (closes && !mmu_notifier_range_blockable(range))
+	if ((closes || devices) && !mmu_notifier_range_blockable(range))
 		return false;
 	/* At exit the range ends at ULONG_MAX: cut it to the link before it is rounded. */
 	first = (max(range->start, start) - start) >> PMD_SHIFT;
@@ -351,6 +358,9 @@ static bool link_invalidate(struct mmu_interval_notifier *notifier,
 	}
 	/* What a host's section has emptied before us it may still be flushing. */
 	wait_for_flights(view, &view->rounds);
+	/* Our caller holds the mmap_lock. The zap comes back to here, and finds nothing filled. */
+	if (devices && before)
+		zap_link(link, 0, link->nr - 1);
 	if (closes)
 		close_link(link);
 	return true;

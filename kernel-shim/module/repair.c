@@ -4,7 +4,6 @@
  * blanks (walkers.c) into empty slots. Faults do it themselves, where they may drop the lock they
  * came with; else a worker does it for them.
  */
-#include <linux/file.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
@@ -77,10 +76,11 @@ void mshim_repair_later(struct mshim_link *link)
 }
 
 /*
- * The caller keeps the mmap_lock. futex(2) drops it before it tries again, and the worker comes in
- * between; get_user_pages() under a lock that it was given does not, and gets -ENOMEM in the end.
+ * For a fault that may not drop the mmap_lock. futex(2) drops it before it tries again, and the
+ * worker comes in between; get_user_pages() under a lock that it was given does not, and gets
+ * -ENOMEM in the end.
  */
-static vm_fault_t wait_for_worker(struct mshim_link *link)
+vm_fault_t mshim_repair_wait(struct mshim_link *link)
 {
 	bool patient;
 
@@ -93,28 +93,32 @@ static vm_fault_t wait_for_worker(struct mshim_link *link)
 }
 
 /*
- * The lock is dropped, as VM_FAULT_RETRY promises; the VMA is looked up again: it may be gone. Its
- * file keeps this code loaded, see go_on_unlocked().
+ * The first notifier of an address space cannot be inserted while a signal is pending, and a fault
+ * within a system call never delivers it. The worker has none.
  */
-vm_fault_t mshim_repair(struct vm_fault *vmf)
+static bool repaired(struct mshim_link *link)
 {
-	struct mm_struct *mm = vmf->vma->vm_mm;
-	unsigned long address = vmf->address;
-	struct vm_area_struct *vma;
-	struct file *file;
+	repair_link(link);
+	if (link->notified)
+		return true;
+	spin_lock(&link->view->lock);
+	mshim_repair_later(link);
+	spin_unlock(&link->view->lock);
+	return false;
+}
 
-	if (vmf->flags & FAULT_FLAG_RETRY_NOWAIT)
-		return VM_FAULT_RETRY;
-	if (!(vmf->flags & FAULT_FLAG_ALLOW_RETRY))
-		return wait_for_worker(vmf->vma->vm_private_data);
-	file = get_file(vmf->vma->vm_file);
-	mmap_read_unlock(mm);
-	if (!mmap_write_lock_killable(mm)) {
-		vma = find_vma(mm, address);
-		if (vma && vma->vm_start <= address && mshim_link_of(vma))
-			repair_link(mshim_link_of(vma));
-		mmap_write_unlock(mm);
-	}
-	fput(file);
-	return VM_FAULT_RETRY;
+/* The link over address, if there is one; current->mm, or mm_users held. May be killed. */
+void mshim_repair(struct mm_struct *mm, unsigned long address)
+{
+	struct vm_area_struct *vma;
+	bool done = true;
+
+	if (mmap_write_lock_killable(mm))
+		return;
+	vma = find_vma(mm, address);
+	if (vma && vma->vm_start <= address && mshim_link_of(vma))
+		done = repaired(mshim_link_of(vma));
+	mmap_write_unlock(mm);
+	if (!done)
+		schedule_timeout_killable(1);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Requests: what a process asks the host of a file to do to its range, for all who are attached. The
- * host does it with ordinary system calls on its own mapping; the notifier does the rest.
+ * Requests: what a process asks the host of a file to do to its range, for all who are attached.
+ * The host does it with ordinary system calls on its own mapping; the notifier does the rest.
  */
 #include <linux/completion.h>
 #include <linux/fs.h>

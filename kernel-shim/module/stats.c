@@ -9,8 +9,8 @@ static struct dentry *directory;
 
 static int views_show(struct seq_file *out, void *unused)
 {
-	seq_puts(out, "uid mode links tables entries faults invalidations flushes "
-		      "device inode file\n");
+	seq_puts(out, "uid mode links tables entries faults invalidations flushes ");
+	seq_puts(out, "device inode file\n");
 	mshim_views_show(out);
 	return 0;
 }

@@ -46,7 +46,7 @@ static void view_release(struct kref *ref)
 {
 	struct mshim_view *view = container_of(ref, struct mshim_view, ref);
 
-	queue_work(mshim_workqueue, &view->free_work);
+	queue_work(mshim_free_workqueue, &view->free_work);
 }
 
 void mshim_view_put(struct mshim_view *view)

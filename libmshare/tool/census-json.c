@@ -50,6 +50,7 @@ static struct json_object *region_json(const struct census_region *r)
 	json_object_object_add(o, "inode", json_object_new_uint64(r->ino));
 	json_object_object_add(o, "memory", json_text(census_memory(r)));
 	json_object_object_add(o, "backend", json_text(census_backend(r)));
+	json_object_object_add(o, "command", json_text(r->command[0] ? r->command : NULL));
 	json_object_object_add(o, "host", json_object_new_boolean(r->host));
 	add_figures(o, r);
 	return o;

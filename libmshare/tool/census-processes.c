@@ -7,51 +7,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sysmacros.h>
 
 #include "backing.h"
 #include "census.h"
 #include "parse.h"
 
-#define HELPER_NAME "mshare-host\n"
-#define LINK_NAME "anon_inode:[mshare] "
+#define HELPER_NAME "mshare-host"
 #define DELETED " (deleted)"
 
 /* A process with more page tables than this has not got huge pages, and a walk would be long. */
 #define SMALL_TABLES MIB
-
-static void cut_end(char *text, const char *end)
-{
-	size_t length = strlen(text);
-	size_t cut = strlen(end);
-
-	if (length >= cut && !strcmp(text + length - cut, end))
-		text[length - cut] = '\0';
-}
-
-bool mapping_parse(char *line, struct mapping *m)
-{
-	unsigned int major_number, minor_number;
-	unsigned long start, end, inode;
-	char rights[5];
-	int path = 0;
-
-	if (sscanf(line, "%lx-%lx %4s %*x %x:%x %lu%n", &start, &end, rights, &major_number,
-		   &minor_number, &inode, &path) != 6)
-		return false;
-	m->path = line + path + strspn(line + path, " ");
-	cut_end(m->path, "\n");
-	m->linked = !strncmp(m->path, LINK_NAME, strlen(LINK_NAME));
-	if (m->linked && sscanf(m->path + strlen(LINK_NAME), "%x:%x %lu", &major_number,
-				&minor_number, &inode) != 3)
-		return false;
-	m->start = start;
-	m->end = end;
-	m->shared = rights[3] == 's';
-	m->dev = makedev(major_number, minor_number);
-	m->ino = inode;
-	return true;
-}
 
 static bool is_below(const char *path, const char *dir)
 {
@@ -88,7 +53,7 @@ static int remember(struct census_region *r, const struct mapping *m, pid_t pid)
 	r->map_start = m->start;
 	r->map_end = m->end;
 	if (!r->path) {
-		cut_end(m->path, DELETED);
+		mapping_cut_end(m->path, DELETED);
 		r->path = strdup(m->path);
 		if (!r->path)
 			return -ENOMEM;
@@ -143,11 +108,19 @@ static ssize_t read_of(pid_t pid, const char *what, char *text, size_t size)
 	return sys_read_file(path, text, size);
 }
 
+static void read_command(pid_t pid, char *name, size_t size)
+{
+	if (read_of(pid, "comm", name, size) <= 0)
+		name[0] = '\0';
+	mapping_cut_end(name, "\n");
+}
+
 static bool is_helper(pid_t pid)
 {
 	char name[32];
 
-	return read_of(pid, "comm", name, sizeof(name)) > 0 && !strcmp(name, HELPER_NAME);
+	read_command(pid, name, sizeof(name));
+	return !strcmp(name, HELPER_NAME);
 }
 
 /* What a process costs; it may be gone by now: -ESRCH. */
@@ -188,6 +161,8 @@ static int count_attacher(struct census_region *r, pid_t pid, const struct costs
 	if (!list)
 		return -ENOMEM;
 	r->attachers = list;
+	if (!r->attacher_count)
+		read_command(pid, r->command, sizeof(r->command));
 	list[r->attacher_count++] = (struct attacher){ pid, costs->started, costs->minor_faults };
 	add_to(&r->figures[FIGURE_LINKED], r->seen_linked);
 	add_to(&r->figures[FIGURE_OWN], costs->tables);

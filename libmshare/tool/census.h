@@ -10,6 +10,7 @@
 #include <limits.h>
 
 #include "figures.h"
+#include "mapping.h"
 #include "objects.h"
 #include "util.h"
 
@@ -35,6 +36,7 @@ struct census_region {
 	bool unmeasured; /* page tables of some attacher were not looked at */
 	uint64_t figures[FIGURE_COUNT]; /* or FIGURE_UNKNOWN */
 	double rates[FIGURE_COUNT]; /* of counters, each second; negative: not known */
+	char command[32]; /* of the attacher with the lowest pid, by which people know it */
 	struct attacher *attachers; /* by pid */
 	size_t attacher_count;
 
@@ -91,17 +93,6 @@ void census_rates(struct census *c, const struct census *before); /* census-rate
 
 /* Huge pages that this process maps, added to the regions it is seen in. census-huge.c */
 void census_huge(struct census *c, pid_t pid);
-
-/* A line of /proc/PID/maps or smaps. */
-struct mapping {
-	uintptr_t start, end;
-	dev_t dev;
-	ino_t ino;
-	bool linked; /* by the kernel module; dev and ino are those of the file behind it */
-	bool shared;
-	char *path; /* in the line, which is cut where it ends; "" for memory without a file */
-};
-bool mapping_parse(char *line, struct mapping *m);
 
 /* Opens what a process has open or mapped: -errno. */
 must_check int census_open(const struct census_region *r, int flags);

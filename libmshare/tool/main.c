@@ -8,8 +8,9 @@
 #include "tool.h"
 
 static const struct command *const commands[] = {
-	&command_doctor, &command_list,	  &command_stat,    &command_top,
-	&command_rm,	 &command_revoke, &command_metrics, &command_bench,
+	&command_doctor,  &command_list,   &command_stat, &command_top,
+	&command_rm,	  &command_revoke, &command_save, &command_load,
+	&command_metrics, &command_bench,  &command_run,
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
@@ -66,6 +67,17 @@ static int unknown_command(const char *name)
 	return EXIT_USAGE;
 }
 
+/* "mshare help COMMAND", as "mshare COMMAND --help". */
+static int help_about(const char *name)
+{
+	const struct command *c = find_command(name);
+
+	if (!c)
+		return unknown_command(name);
+	fputs(c->help, stdout);
+	return 0;
+}
+
 static int dispatch(int argc, char **argv)
 {
 	const struct command *c;
@@ -74,6 +86,8 @@ static int dispatch(int argc, char **argv)
 		print_help(stderr);
 		return EXIT_USAGE;
 	}
+	if (!strcmp(argv[1], "help") && argc > 2)
+		return help_about(argv[2]);
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
 		print_help(stdout);
 		return 0;

@@ -59,6 +59,8 @@ static void print_info(FILE *out, const struct census *c)
 
 		fputs("mshare_region_info{", out);
 		print_identity(out, r);
+		putc(',', out);
+		print_label(out, "command", r->command);
 		fprintf(out, ",backend=\"%s\",memory=\"%s\"} 1\n", census_backend(r) ?: "",
 			census_memory(r) ?: "");
 	}

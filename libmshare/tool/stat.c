@@ -19,7 +19,7 @@ static const struct {
 } flag_names[] = {
 	{ MSHARE_STAT_F_TRUNCATED, "truncated" },	  { MSHARE_STAT_F_READ_ONLY, "read_only" },
 	{ MSHARE_STAT_F_SHARED_TABLES, "shared_tables" }, { MSHARE_STAT_F_HOST, "host" },
-	{ MSHARE_STAT_F_IO_URING, "io_uring" },
+	{ MSHARE_STAT_F_IO_URING, "io_uring" },		  { MSHARE_STAT_F_DIRECT, "direct" },
 };
 #define FLAG_COUNT (sizeof(flag_names) / sizeof(flag_names[0]))
 

@@ -64,17 +64,22 @@ void progress_start(struct progress *p, unsigned int total)
 	*p = (struct progress){ .total = total, .shown = isatty(STDERR_FILENO) };
 }
 
-void progress_step(struct progress *p, const char *what)
+void progress_reach(struct progress *p, unsigned int done, const char *what)
 {
 	int filled;
 
-	p->done += p->done < p->total;
+	p->done = done < p->total ? done : p->total;
 	if (!p->shown)
 		return;
 	filled = (int)((uint64_t)p->done * BAR_WIDTH / p->total);
 	fprintf(stderr, "\r[%.*s%*s] %3u%% %-8s", filled,
 		"########################################", BAR_WIDTH - filled, "",
 		p->done * 100 / p->total, what);
+}
+
+void progress_step(struct progress *p, const char *what)
+{
+	progress_reach(p, p->done + 1, what);
 }
 
 void progress_skip(struct progress *p, unsigned int steps)

@@ -23,6 +23,7 @@ struct progress {
 };
 void progress_start(struct progress *p, unsigned int total);
 void progress_step(struct progress *p, const char *what);
+void progress_reach(struct progress *p, unsigned int done, const char *what);
 void progress_skip(struct progress *p, unsigned int steps);
 void progress_end(struct progress *p); /* removes the bar; harmless when repeated */
 

@@ -25,9 +25,12 @@ struct command {
 extern const struct command command_bench;
 extern const struct command command_doctor;
 extern const struct command command_list;
+extern const struct command command_load;
 extern const struct command command_metrics;
 extern const struct command command_revoke;
 extern const struct command command_rm;
+extern const struct command command_save;
+extern const struct command command_run;
 extern const struct command command_stat;
 extern const struct command command_top;
 

@@ -66,6 +66,19 @@ static const char *name_of(const struct census_region *r)
 	return r->name ? r->name : r->path ? r->path : "?";
 }
 
+/* What has no name has the same path as others: who uses it tells more. */
+static void print_name(FILE *out, const struct census_region *r, int room)
+{
+	char *text;
+
+	if (r->name || !r->command[0] || asprintf(&text, "%s %s", name_of(r), r->command) < 0) {
+		text_print(out, name_of(r), room);
+		return;
+	}
+	text_print(out, text, room);
+	free(text);
+}
+
 /* Negative: not known. */
 static double value_of(const struct column *column, const struct census_region *r)
 {
@@ -139,7 +152,7 @@ void top_print_region(FILE *out, const struct census *c, const struct census_reg
 			used += fprintf(out, "%-*s", column->width, census_backend(r) ?: "-");
 		} else if (column->kind == OF_NAME) {
 			used += fprintf(out, "  ");
-			text_print(out, name_of(r), !width ? -1 : width > used ? width - used : 0);
+			print_name(out, r, !width ? -1 : width > used ? width - used : 0);
 		} else {
 			format(text, sizeof(text), c, column, value_of(column, r));
 			used += fprintf(out, " %*s", column->width, text);

@@ -200,6 +200,7 @@ const struct command command_top = {
 		"  FAULTS/s  page faults served by the kernel module\n"
 		"  MINOR/s   all minor faults of these processes\n"
 		"  INVAL/s   times that shared page tables had to be taken back\n"
+		"  NAME      or path, and the first process that has it attached\n"
 		"\n"
 		"? is what cannot be known from here; root sees most. On a terminal keys are\n"
 		"\n" TOP_KEYS "\n"

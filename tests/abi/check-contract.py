@@ -75,15 +75,26 @@ def variables(root):
             for name in re.findall(r'getenv\("(MSHARE_\w+)"\)', path.read_text())}
 
 
+def run_variables(root):
+    """Those that `mshare run` reads or sets, and the library's are not."""
+    sources = pathlib.Path(root) / "libmshare"
+    text = "".join(path.read_text() for path in
+                   [*sources.glob("preload/*.h"), *sources.glob("tool/run*.c")])
+    return set(re.findall(r'"(MSHARE_\w+)"', text)) - variables(root)
+
+
 def check_words(root, header, pages):
     """Constants, environment variables and struct members."""
     pages = {key: page for key, page in pages.items() if page.section != "4"}  # check-abi.py
     words = {word for page in pages.values() for word in re.findall(r"\bMSHARE_\w+\b", page.text)}
     environment = variables(root)
     constants = header.constants()
+    of_run = run_variables(root)
     explained = set(re.findall(r"^\*(MSHARE_\w+)\*$", pages["mshare.7"].sections["ENVIRONMENT"],
                                re.M))
-    complaints = both_ways(constants, "the header", words - environment, "the man pages")
+    complaints = both_ways(constants, "the header", words - environment - of_run, "the man pages")
+    complaints += both_ways(of_run, "the sources of mshare run", of_run & set(
+        re.findall(r"\bMSHARE_\w+\b", pages["mshare-run.1"].text)), "mshare-run(1)")
     complaints += both_ways(environment, "the library's sources", explained,
                             "ENVIRONMENT of mshare(7)")
     for struct, members in header.structs().items():

@@ -11,7 +11,7 @@ import report
 import toolchain
 
 # Not part of the binary interface: what the version is, and how a struct is initialised.
-SOURCE_ONLY = {"MSHARE_ATTR_INIT", "MSHARE_VERSION_MAJOR", "MSHARE_VERSION_MINOR",
+SOURCE_ONLY = {"MSHARE_ATTR_INIT", "MSHARE_IMAGE_ATTR_INIT", "MSHARE_VERSION_MAJOR", "MSHARE_VERSION_MINOR",
                "MSHARE_VERSION_PATCH"}
 
 

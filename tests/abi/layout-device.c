@@ -3,22 +3,9 @@
  * The interface of the device as numbers, for 64-bit machines. They never change; a struct may only
  * grow at its end, and then its size and the number of its operation are what changes here.
  */
-#include <limits.h>
 #include <mshare/abi.h>
-#include <stddef.h>
 
-#ifdef __cplusplus
-#define CHECK(what, is, value) static_assert((is) == (value), what)
-#else
-#define CHECK(what, is, value) _Static_assert((is) == (value), what)
-#endif
-#define SIZE(type, size) CHECK("size of " #type, sizeof(struct type), size)
-#define FIELD(type, field, offset, size)                                                           \
-	CHECK("offset of " #type "." #field, offsetof(struct type, field), offset);                \
-	CHECK("size of " #type "." #field, sizeof(((struct type *)0)->field), size)
-#define VALUE(name, value) CHECK(#name, name, value)
-
-CHECK("64-bit machine", sizeof(void *) * CHAR_BIT, 64);
+#include "layout.h"
 
 SIZE(mshare_ctl_query, 80);
 FIELD(mshare_ctl_query, size, 0, 4);

@@ -3,21 +3,10 @@
  * The binary interface of 64-bit machines as numbers. They never change; a struct may only grow at
  * its end, and then its size is the one number that changes here.
  */
-#include <limits.h>
 #include <mshare.h>
 
-#ifdef __cplusplus
-#define CHECK(what, is, value) static_assert((is) == (value), what)
-#else
-#define CHECK(what, is, value) _Static_assert((is) == (value), what)
-#endif
-#define SIZE(type, size) CHECK("size of " #type, sizeof(struct type), size)
-#define FIELD(type, field, offset, size)                                                           \
-	CHECK("offset of " #type "." #field, offsetof(struct type, field), offset);                \
-	CHECK("size of " #type "." #field, sizeof(((struct type *)0)->field), size)
-#define VALUE(name, value) CHECK(#name, name, value)
+#include "layout.h"
 
-CHECK("64-bit machine", sizeof(void *) * CHAR_BIT, 64);
 CHECK("64-bit offsets", sizeof(off_t), 8);
 
 SIZE(mshare_attr, 32);
@@ -27,6 +16,14 @@ FIELD(mshare_attr, prefer, 16, 4);
 FIELD(mshare_attr, require, 20, 4);
 FIELD(mshare_attr, align, 24, 4);
 FIELD(mshare_attr, mode, 28, 4);
+
+SIZE(mshare_image_attr, 40);
+FIELD(mshare_image_attr, size, 0, 8);
+FIELD(mshare_image_attr, flags, 8, 8);
+FIELD(mshare_image_attr, depth, 16, 4);
+FIELD(mshare_image_attr, mode, 20, 4);
+FIELD(mshare_image_attr, progress, 24, 8);
+FIELD(mshare_image_attr, arg, 32, 8);
 
 SIZE(mshare_stat, 392);
 FIELD(mshare_stat, size, 0, 8);
@@ -97,6 +94,9 @@ VALUE(MSHARE_STAT_F_READ_ONLY, 0x02);
 VALUE(MSHARE_STAT_F_SHARED_TABLES, 0x04);
 VALUE(MSHARE_STAT_F_HOST, 0x08);
 VALUE(MSHARE_STAT_F_IO_URING, 0x10);
+VALUE(MSHARE_STAT_F_DIRECT, 0x20);
+VALUE(MSHARE_IMAGE_CACHED, 0x1);
+VALUE(MSHARE_IMAGE_CHECK, 0x2);
 VALUE(MSHARE_CAP_THP_FAULT, 0x01);
 VALUE(MSHARE_CAP_THP_COLLAPSE, 0x02);
 VALUE(MSHARE_CAP_HUGE_PMD, 0x04);

@@ -111,8 +111,10 @@ static int write_seeds(const char *dir, unsigned int seeds)
 /* A run that never got past the first check of a function has not tested it. */
 static int judge(void)
 {
-	static const char *const names[TARGET_COUNT] = { "attr", "options_in", "options_out",
-							 "name" };
+	static const char *const names[TARGET_COUNT] = { "attr",	 "options_in",
+							 "options_out",	 "name",
+							 "image header", "image table",
+							 "image chunk" };
 	int bad = 0;
 
 	for (int i = 0; i < TARGET_COUNT; i++) {

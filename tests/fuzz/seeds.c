@@ -108,5 +108,5 @@ size_t seed(unsigned int index, uint8_t buf[SEED_MAX])
 	if (index < COUNT(out_sizes))
 		return out_seed(out_sizes[index], buf);
 	index -= COUNT(out_sizes);
-	return index == 0 ? in_seed(buf) : 0;
+	return index == 0 ? in_seed(buf) : image_seed(index - 1, buf);
 }

@@ -11,4 +11,7 @@
 /* Writes seed number `index` (from 0) to buf and returns its length; 0: there are no more. */
 size_t seed(unsigned int index, uint8_t buf[SEED_MAX]);
 
+/* Those of image files; buf is zero. */
+size_t image_seed(unsigned int index, uint8_t buf[SEED_MAX]);
+
 #endif

@@ -8,9 +8,11 @@
 #include <string.h>
 
 #include "backing.h"
+#include "expect.h"
 #include "guarded.h"
 #include "log.h"
 #include "options.h"
+#include "target-image.h"
 
 #define LARGEST_STRUCT 4096
 #define LARGEST_NAME 255
@@ -18,16 +20,7 @@
 unsigned long accepted[TARGET_COUNT];
 unsigned long refused[TARGET_COUNT];
 
-#define EXPECT(condition)                                                                          \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			fprintf(stderr, "%s:%d: not so: %s (last sentence: %s)\n", __FILE__,       \
-				__LINE__, #condition, fail_reason());                              \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
-
-static void count(enum target target, int err)
+void fuzz_count(enum target target, int err)
 {
 	if (err)
 		refused[target]++;
@@ -98,7 +91,7 @@ static void fuzz_attr(const uint8_t *data, size_t size)
 	int err = options_attr((const void *)in, &out);
 
 	EXPECT(err == expected_attr_error(in));
-	count(TARGET_ATTR, err);
+	fuzz_count(TARGET_ATTR, err);
 	if (err)
 		return;
 	memcpy(&asked, in, sizeof(asked));
@@ -126,7 +119,7 @@ static void fuzz_in(const uint8_t *data, size_t size)
 	if (expected == 0 && !all_zero(in, known, claimed))
 		expected = -E2BIG;
 	EXPECT(err == expected);
-	count(TARGET_IN, err);
+	fuzz_count(TARGET_IN, err);
 	if (err)
 		return;
 	EXPECT(size_field(out, sizeof(known)) == known);
@@ -144,7 +137,7 @@ static void fuzz_out(const uint8_t *data, size_t size)
 	int err = options_out_size(claimed, known, "mshare_stat");
 
 	EXPECT(err == expected_size_error(claimed, known));
-	count(TARGET_OUT, err);
+	fuzz_count(TARGET_OUT, err);
 	if (err)
 		return;
 	for (size_t i = 0; i < known; i++)
@@ -175,16 +168,13 @@ static void fuzz_name(const uint8_t *data, size_t size)
 	memmove(name, whole, strlen(whole) + 1);
 	err = backing_check_name(name);
 	EXPECT(err == expected_name_error(name));
-	count(TARGET_NAME, err);
+	fuzz_count(TARGET_NAME, err);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static void (*const targets[TARGET_COUNT])(const uint8_t *, size_t) = {
-		fuzz_attr,
-		fuzz_in,
-		fuzz_out,
-		fuzz_name,
+		fuzz_attr, fuzz_in, fuzz_out, fuzz_name, fuzz_head, fuzz_table, fuzz_chunk,
 	};
 
 	if (size < 4 || size > GUARDED_MAX / 2)

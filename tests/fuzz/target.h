@@ -10,7 +10,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum target { TARGET_ATTR, TARGET_IN, TARGET_OUT, TARGET_NAME, TARGET_COUNT };
+enum target {
+	TARGET_ATTR,
+	TARGET_IN,
+	TARGET_OUT,
+	TARGET_NAME,
+	TARGET_HEAD,
+	TARGET_TABLE,
+	TARGET_CHUNK,
+	TARGET_COUNT
+};
 
 /* Inputs accepted and refused so far, so that a run can tell whether it tested anything. */
 extern unsigned long accepted[TARGET_COUNT];

@@ -64,6 +64,14 @@ void child_kill(pid_t pid)
 	check(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }
 
+void child_kill_running(pid_t pid)
+{
+	int status;
+
+	check(waitpid(pid, &status, WNOHANG) == 0);
+	child_kill(pid);
+}
+
 pid_t child_exec(const char *mode, ...)
 {
 	char *argv[EXEC_ARGS + 3] = { (char *)"test", (char *)mode };

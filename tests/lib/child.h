@@ -19,6 +19,9 @@ void child_run(child_body *body, void *arg);
 /* Kills with SIGKILL and reaps. */
 void child_kill(pid_t pid);
 
+/* The same of a child that must not have ended until now, in whatever way. */
+void child_kill_running(pid_t pid);
+
 /*
  * Starts this program afresh as `program --MODE ARGS...` (at most 6, then NULL): a process that
  * shares nothing with the test. Descriptors without close-on-exec are inherited.

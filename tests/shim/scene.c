@@ -46,6 +46,44 @@ void scene_end(struct scene *s)
 	close(s->fd);
 }
 
+struct deed {
+	const struct scene *scene;
+	scene_act *act;
+	bool linked;
+};
+
+static void do_deed(void *arg)
+{
+	const struct deed *deed = arg;
+	const struct scene *s = deed->scene;
+	char *at = attach(s->fd, s->size, READ_WRITE);
+
+	if (deed->linked)
+		pages_check(at, s->size, SCENE_SALT);
+	deed->act(s, at);
+	pages_check(at, s->size, SCENE_SALT);
+	detach(at, s->size);
+}
+
+void scene_apart(size_t size, scene_act *act, bool linked)
+{
+	struct scene s = scene_make(size);
+	struct deed deed = { &s, act, linked };
+
+	child_run(do_deed, &deed);
+	scene_end(&s);
+}
+
+void scene_verify_on_and_on(void *scene)
+{
+	const struct scene *s = scene;
+
+	for (;;) {
+		pages_check(s->at, s->size, SCENE_SALT);
+		pages_fill(s->at, s->size, SCENE_SALT);
+	}
+}
+
 /* Lines after the heading. */
 static size_t views(void)
 {

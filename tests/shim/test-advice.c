@@ -23,31 +23,6 @@
 #endif
 #define SIZE (8 * MIB)
 
-struct deed {
-	const struct scene *scene;
-	void (*act)(const struct scene *s, char *at);
-};
-
-static void do_deed(void *arg)
-{
-	const struct deed *deed = arg;
-	char *at = attach(deed->scene->fd, SIZE, READ_WRITE);
-
-	pages_check(at, SIZE, SCENE_SALT);
-	deed->act(deed->scene, at);
-	pages_check(at, SIZE, SCENE_SALT);
-	detach(at, SIZE);
-}
-
-static void harmless(void (*act)(const struct scene *s, char *at))
-{
-	struct scene s = scene_make(SIZE);
-	struct deed deed = { &s, act };
-
-	child_run(do_deed, &deed);
-	scene_end(&s);
-}
-
 static const struct {
 	int advice;
 	int result; /* of the whole attachment */
@@ -255,7 +230,7 @@ static void tracked(const struct scene *s, char *at)
 	static void test_##name(void **state)                                                      \
 	{                                                                                          \
 		(void)state;                                                                       \
-		harmless(name);                                                                    \
+		scene_apart(SIZE, name, true);                                                     \
 	}
 CASE(each_advice)
 CASE(advice_to_a_part)

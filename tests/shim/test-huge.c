@@ -169,6 +169,46 @@ static void test_khugepaged(void **state)
 	under_verification(memory_file(SIZE), SIZE, let_khugepaged_work);
 }
 
+static void read_all(const struct scene *s)
+{
+	struct mshare_ctl_query query;
+
+	for (size_t off = 0; off < s->size; off += SLOT)
+		check_equal(*(volatile uint64_t *)(void *)(s->at + off), 0);
+	query = view_query(s->fd, READ_WRITE);
+	check_equal(query.entries, s->size / SLOT);
+	print_message("%llu of %zu by tables\n", (unsigned long long)query.tables, s->size / SLOT);
+	check(query.tables < s->size / SLOT / 2);
+}
+
+/*
+ * Memory that was only read is clean, for the kernel to drop. Who writes to it then does so through
+ * a huge entry of its own, and that alone tells that there is something to be kept.
+ */
+static void test_written_after_read(void **state)
+{
+	struct servant host;
+	struct scene s = scene_make_served(memory_file(SIZE), SIZE, &host);
+
+	(void)state;
+	swap_begin();
+	check_equal(write_text(THP "shmem_enabled", "advise"), 0);
+	servant_do(&host,
+		   deed_unmap); /* frees the tables, which would be used for huge pages too */
+	check(fallocate(s.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, SIZE) == 0);
+	servant_do(&host, deed_restore);
+	servant_do(&host, advise_huge);
+	read_all(&s);
+	pages_fill(s.at, SIZE, SCENE_SALT);
+	servant_do(&host, page_out_all);
+	pages_check(s.at, SIZE, SCENE_SALT);
+	check_equal(write_text(THP "shmem_enabled", "never"), 0);
+	s.huge = true;
+	servant_dismiss(&host);
+	scene_end(&s);
+	swap_end();
+}
+
 #define DISK_SIZE (8 * MIB)
 #define DISK_FILE "/scratch-xfs/huge"
 
@@ -241,6 +281,7 @@ int main(void)
 		cmocka_unit_test(test_paged_out),
 		cmocka_unit_test(test_hole),
 		cmocka_unit_test(test_khugepaged),
+		cmocka_unit_test(test_written_after_read),
 		cmocka_unit_test(test_written_back),
 	};
 

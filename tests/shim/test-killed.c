@@ -101,13 +101,6 @@ static void use_or_lose(void *arg)
 	}
 }
 
-static void still_runs(pid_t pid)
-{
-	int status;
-
-	check(waitpid(pid, &status, WNOHANG) == 0);
-}
-
 static void test_host_killed_under_attachers(void **state)
 {
 	struct scene s = scene_make(SIZE);
@@ -124,10 +117,8 @@ static void test_host_killed_under_attachers(void **state)
 		usleep((useconds_t)(rand() % 2000));
 		s.host = host_start(s.fd, SIZE, READ_WRITE);
 	}
-	for (int i = 0; i < 3; i++) {
-		still_runs(users[i]);
-		child_kill(users[i]);
-	}
+	for (int i = 0; i < 3; i++)
+		child_kill_running(users[i]);
 	/* This process is still with the first host. */
 	check_equal(view_query(s.fd, READ_WRITE).links, 0);
 	detach(s.at, SIZE);
@@ -146,8 +137,7 @@ static void test_attached_killed(void **state)
 		pid_t user = child_start(use_on_and_on, &s);
 
 		usleep((useconds_t)(rand() % 20000));
-		still_runs(user);
-		child_kill(user);
+		child_kill_running(user);
 	}
 	check(COMES_TRUE(view_query(s.fd, READ_WRITE).links == 1));
 	scene_end(&s);
@@ -179,10 +169,8 @@ static void test_hosts_race(void **state)
 	for (int i = 0; i < 4; i++)
 		pids[i] = child_start(i < 2 ? hosts_come_and_go : use_on_and_on, &s);
 	pause_ms(4000);
-	for (int i = 0; i < 4; i++) {
-		still_runs(pids[i]);
-		child_kill(pids[i]);
-	}
+	for (int i = 0; i < 4; i++)
+		child_kill_running(pids[i]);
 	pages_check(s.at, SIZE, SCENE_SALT);
 	detach(s.at, SIZE);
 	s.host = host_start(s.fd, SIZE, READ_WRITE);
@@ -289,8 +277,7 @@ static void test_host_killed_at_each_call(void **state)
 		n++;
 	print_message("%u stops\n", n);
 	check(n > 10);
-	still_runs(user);
-	child_kill(user);
+	child_kill_running(user);
 	pages_check(plain, SIZE, SCENE_SALT);
 	munmap(plain, SIZE);
 	close(s.fd);
@@ -320,11 +307,9 @@ static void test_killed_in_faults(void **state)
 		pid_t user = child_start(populate_on_and_on, &s);
 
 		usleep((useconds_t)(rand() % 20000));
-		still_runs(user);
-		child_kill(user);
+		child_kill_running(user);
 	}
-	still_runs(other);
-	child_kill(other);
+	child_kill_running(other);
 	check(COMES_TRUE(view_query(s.fd, READ_WRITE).links == 1));
 	pages_fill(s.at, SIZE, SCENE_SALT);
 	scene_end(&s);

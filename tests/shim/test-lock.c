@@ -8,30 +8,6 @@
 
 #define SIZE (8 * MIB)
 
-struct deed {
-	const struct scene *scene;
-	void (*act)(const struct scene *s, char *at);
-};
-
-static void do_deed(void *arg)
-{
-	const struct deed *deed = arg;
-	char *at = attach(deed->scene->fd, SIZE, READ_WRITE);
-
-	deed->act(deed->scene, at);
-	pages_check(at, SIZE, SCENE_SALT);
-	detach(at, SIZE);
-}
-
-static void harmless(void (*act)(const struct scene *s, char *at))
-{
-	struct scene s = scene_make(SIZE);
-	struct deed deed = { &s, act };
-
-	child_run(do_deed, &deed);
-	scene_end(&s);
-}
-
 /* The kernel's own account of the process, and of the mapping. */
 static void check_not_locked(char *at)
 {
@@ -129,7 +105,7 @@ static void test_host_locks(void **state)
 	static void test_##name(void **state)                                                      \
 	{                                                                                          \
 		(void)state;                                                                       \
-		harmless(name);                                                                    \
+		scene_apart(SIZE, name, false);                                                    \
 	}
 CASE(lock_whole)
 CASE(lock_a_part)

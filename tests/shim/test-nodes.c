@@ -149,25 +149,13 @@ static void test_host_binds(void **state)
 	scene_end(&s);
 }
 
-static void keep_verifying(void *arg)
-{
-	const struct scene *s = arg;
-
-	for (;;) {
-		pages_check(s->at, SIZE, SCENE_SALT);
-		pages_fill(s->at, SIZE, SCENE_SALT);
-	}
-}
-
 static void with_verifier(void (*act)(const struct scene *s, pid_t verifier))
 {
 	struct scene s = scene_make(SIZE);
-	pid_t pid = child_start(keep_verifying, &s);
-	int status;
+	pid_t pid = child_start(scene_verify_on_and_on, &s);
 
 	act(&s, pid);
-	check(waitpid(pid, &status, WNOHANG) == 0);
-	child_kill(pid);
+	child_kill_running(pid);
 	scene_end(&s);
 }
 

@@ -197,16 +197,6 @@ static void test_mincore(void **state)
 	scene_end(&s);
 }
 
-static void keep_verifying(void *arg)
-{
-	const struct scene *s = arg;
-
-	for (;;) {
-		pages_check(s->at, SIZE, SCENE_SALT);
-		pages_fill(s->at, SIZE, SCENE_SALT);
-	}
-}
-
 static void read_all(const char *path)
 {
 	char bytes[4096];
@@ -231,21 +221,18 @@ static void test_walks_under_invalidation(void **state)
 	};
 	pid_t pids[3];
 	char path[64];
-	int status;
 
 	(void)state;
 	for (int i = 0; i < 3; i++)
-		pids[i] = child_start(keep_verifying, &s);
+		pids[i] = child_start(scene_verify_on_and_on, &s);
 	for (int i = 0; i < 60; i++) {
 		snprintf(path, sizeof(path), "/proc/%d/%s", pids[i % 3], files[i % 4]);
 		read_all(path);
 		check_equal(device_call(MSHARE_CTL_FLUSH, &flush), 0);
 		pages_check(s.at, SIZE, SCENE_SALT);
 	}
-	for (int i = 0; i < 3; i++) {
-		check(waitpid(pids[i], &status, WNOHANG) == 0);
-		child_kill(pids[i]);
-	}
+	for (int i = 0; i < 3; i++)
+		child_kill_running(pids[i]);
 	scene_end(&s);
 }
 

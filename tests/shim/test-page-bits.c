@@ -144,23 +144,12 @@ static void test_soft_dirty(void **state)
 	scene_end(&s);
 }
 
-static void keep_verifying(void *arg)
-{
-	const struct scene *s = arg;
-
-	for (;;) {
-		pages_check(s->at, SIZE, SCENE_SALT);
-		pages_fill(s->at, SIZE, SCENE_SALT);
-	}
-}
-
 /* 1 to 3 referenced bits, 4 soft-dirty bits, 5 the peak of memory. */
 static void test_clear_refs(void **state)
 {
 	struct scene s = scene_make(SIZE);
-	pid_t pid = child_start(keep_verifying, &s);
+	pid_t pid = child_start(scene_verify_on_and_on, &s);
 	char what[] = "1";
-	int status;
 
 	(void)state;
 	for (int i = 0; i < 50; i++) {
@@ -171,8 +160,7 @@ static void test_clear_refs(void **state)
 		clear_refs(s.host.pid, what);
 		pages_fill(s.at, SIZE, SCENE_SALT);
 	}
-	check(waitpid(pid, &status, WNOHANG) == 0);
-	child_kill(pid);
+	child_kill_running(pid);
 	scene_end(&s);
 }
 

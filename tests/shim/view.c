@@ -68,7 +68,8 @@ struct host_order {
 	struct signpost ready;
 };
 
-static struct mshare_ctl_wait lingering = { .size = sizeof(lingering), .linger_ms = 500 };
+/* Long enough for who comes late on a busy machine; host_leaves() does not wait for it. */
+static struct mshare_ctl_wait lingering = { .size = sizeof(lingering), .linger_ms = 10000 };
 
 /* The last user is known to be gone; the ioctl that is interrupted is called again. */
 static void linger_no_more(int number)

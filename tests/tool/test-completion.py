@@ -24,9 +24,12 @@ CASES = [
     ("mshare top --sort sav\t", ["top", "--sort", "saved"]),
     ("mshare metrics --out\t/dev/nul\t", ["metrics", "--output", "/dev/null"]),
     ("mshare bench tab\t--back\thuge\t", ["bench", "tables", "--backend", "hugetlb"]),
+    ("mshare help do\t", ["help", "doctor"]),
     ("mshare list --na\t", ["list", "--names"]),
     (f"mshare stat /{REGION}\t", ["stat", f"/{NAME}"]),
     (f"mshare rm {REGION}\t", ["rm", NAME]),
+    (f"mshare save {REGION}\t/dev/nul\t", ["save", NAME, "/dev/null"]),
+    ("mshare load /dev/nul\t", ["load", "/dev/null"]),
 ]
 
 # The command tells what it is given, but for what completions ask it.

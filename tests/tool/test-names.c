@@ -60,6 +60,7 @@ static void list_tells_size_and_mode(void **state)
 	json_object_put(list);
 	check_contains(tool("list")->out, name);
 	check_no_escape(tool("list")->out);
+	check_contains(tool("list --names")->out, name);
 }
 
 static void list_sees_use_and_memory(void **state)
@@ -120,6 +121,48 @@ static void stat_counts_attachers(void **state)
 	json_object_put(o);
 	assert_int_equal(mshare_detach(*state, p, size), 0);
 	check_contains(tool("stat %s", name)->out, "backend      plain");
+}
+
+/* No module serves faults of this region: that is not the same as none. */
+static void stat_tells_what_it_does_not_know(void **state)
+{
+	struct json_object *o = tool_json(0, "stat %s --json", name);
+	struct json_object *views = member(o, "views");
+	struct json_object *view = element(views, "view", "write");
+
+	(void)state;
+	assert_non_null(view);
+	if (!strcmp(string_of(view, "state"), "unknown")) { /* not loaded */
+		assert_null(member(o, "faults"));
+		assert_null(member(o, "links"));
+	} else {
+		assert_string_equal(string_of(view, "state"), "none");
+		assert_int_equal(number_of(o, "faults"), 0);
+	}
+	assert_null(member(view, "faults"));
+	assert_int_equal(json_object_array_length(views), 2);
+	json_object_put(o);
+}
+
+/* JSON is UTF-8, file names are bytes. */
+static void list_of_strange_names(void **state)
+{
+	struct json_object *list;
+	char path[100];
+	char listed_name[100];
+	int fd;
+
+	(void)state;
+	snprintf(path, sizeof(path), "/dev/shm%s\377\"\033", name);
+	fd = open(path, O_CREAT | O_RDWR | O_EXCL, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+	list = tool_json(0, "list --json");
+	check_no_escape(tool("list")->out);
+	assert_int_equal(unlink(path), 0);
+	snprintf(listed_name, sizeof(listed_name), "%s\357\277\275\"\033", name);
+	assert_non_null(element(list, "name", listed_name));
+	json_object_put(list);
 }
 
 static void bad_names_are_refused(void **state)
@@ -197,11 +240,18 @@ static void full_output_is_an_error(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(list_tells_size_and_mode),	 CASE(list_sees_use_and_memory),
-		CASE(list_without_right),	 CASE(stat_counts_attachers),
-		CASE(bad_names_are_refused),	 CASE(rm_goes_on_after_a_failure),
-		CASE(rm_says_nothing_when_done), CASE(full_output_is_an_error),
-		CASE(revoke_ends_it_for_all),	 CASE(revoke_without_right),
+		CASE(list_tells_size_and_mode),
+		CASE(list_sees_use_and_memory),
+		CASE(list_without_right),
+		CASE(stat_counts_attachers),
+		CASE(stat_tells_what_it_does_not_know),
+		CASE(list_of_strange_names),
+		CASE(bad_names_are_refused),
+		CASE(rm_goes_on_after_a_failure),
+		CASE(rm_says_nothing_when_done),
+		CASE(full_output_is_an_error),
+		CASE(revoke_ends_it_for_all),
+		CASE(revoke_without_right),
 	};
 
 	tool_main(argc, argv);

@@ -73,6 +73,22 @@ static void counts_have_a_limit(void **state)
 	assert_int_equal(parse_count("-8", 64, &count), -EINVAL);
 }
 
+static void seconds_have_fractions(void **state)
+{
+	double seconds;
+
+	(void)state;
+	assert_int_equal(parse_seconds("0.5", 0.1, 10, &seconds), 0);
+	assert_true(seconds > 0.49 && seconds < 0.51);
+	assert_int_equal(parse_seconds("10", 0.1, 10, &seconds), 0);
+	assert_int_equal(parse_seconds("11", 0.1, 10, &seconds), -EINVAL);
+	assert_int_equal(parse_seconds("0", 0.1, 10, &seconds), -EINVAL);
+	assert_int_equal(parse_seconds("", 0.1, 10, &seconds), -EINVAL);
+	assert_int_equal(parse_seconds("1s", 0.1, 10, &seconds), -EINVAL);
+	assert_int_equal(parse_seconds("-1", 0.1, 10, &seconds), -EINVAL);
+	assert_int_equal(parse_seconds("inf", 0.1, 10, &seconds), -EINVAL);
+}
+
 static void proc_labels_are_whole(void **state)
 {
 	static const char text[] = "VmPTEX:\t1 kB\nVmPTE:\t 52 kB\nLast:\t3 kB";
@@ -104,9 +120,10 @@ static void nearest_word(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(sizes_are_binary),	 cmocka_unit_test(junk_is_refused),
-		cmocka_unit_test(overflow_is_told),	 cmocka_unit_test(counts_have_a_limit),
-		cmocka_unit_test(proc_labels_are_whole), cmocka_unit_test(nearest_word),
+		cmocka_unit_test(sizes_are_binary),	  cmocka_unit_test(junk_is_refused),
+		cmocka_unit_test(overflow_is_told),	  cmocka_unit_test(counts_have_a_limit),
+		cmocka_unit_test(seconds_have_fractions), cmocka_unit_test(proc_labels_are_whole),
+		cmocka_unit_test(nearest_word),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,8 +8,10 @@
 
 static void help_is_on_stdout(void **state)
 {
-	static const char *const commands[] = { "",   "doctor", "list", "stat",
-						"rm", "revoke", "bench" };
+	static const char *const commands[] = {
+		"",	  "doctor",  "list", "stat", "top",   "rm",
+		"revoke", "metrics", "save", "load", "bench", "run"
+	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
@@ -19,8 +21,17 @@ static void help_is_on_stdout(void **state)
 		assert_string_equal(run->err, "");
 		check_contains(run->out, "usage: mshare");
 		check_contains(run->out, commands[i]);
+		check_contains(run->out, "\nExample");
 		check_no_escape(run->out);
 	}
+}
+
+static void help_about_a_command(void **state)
+{
+	(void)state;
+	check_contains(tool("help top")->out, "usage: mshare top");
+	check_contains(tool("help")->out, "usage: mshare COMMAND");
+	check_complaint(tool("help topp"), 2, "did you mean \"top\"?");
 }
 
 static void version_is_the_header_s(void **state)
@@ -48,6 +59,7 @@ static void unknown_commands(void **state)
 	(void)state;
 	check_complaint(tool("docter"), 2, "did you mean \"doctor\"?");
 	check_complaint(tool("lst"), 2, "did you mean \"list\"?");
+	check_complaint(tool("metric"), 2, "did you mean \"metrics\"?");
 	check_complaint(tool("frobnicate"), 2, "mshare --help");
 	check_complaint(tool("--frobnicate"), 2, "mshare --help");
 }
@@ -69,6 +81,7 @@ static void operands_are_counted(void **state)
 	check_complaint(tool("list /a"), 2, "\"/a\"");
 	check_complaint(tool("stat"), 2, "0 names given");
 	check_complaint(tool("stat /a /b"), 2, "2 names given");
+	check_complaint(tool("metrics /a"), 2, "\"/a\"");
 	check_complaint(tool("rm"), 2, "rm NAME");
 	check_complaint(tool("revoke"), 2, "revoke NAME");
 	check_complaint(tool("bench"), 2, "bench tables");
@@ -79,9 +92,10 @@ static void operands_are_counted(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(help_is_on_stdout),   cmocka_unit_test(version_is_the_header_s),
-		cmocka_unit_test(no_command_is_wrong), cmocka_unit_test(unknown_commands),
-		cmocka_unit_test(unknown_options),     cmocka_unit_test(operands_are_counted),
+		cmocka_unit_test(help_is_on_stdout),	   cmocka_unit_test(help_about_a_command),
+		cmocka_unit_test(version_is_the_header_s), cmocka_unit_test(no_command_is_wrong),
+		cmocka_unit_test(unknown_commands),	   cmocka_unit_test(unknown_options),
+		cmocka_unit_test(operands_are_counted),
 	};
 
 	tool_main(argc, argv);

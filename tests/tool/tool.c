@@ -71,7 +71,7 @@ static pid_t start(char **words, int out, int err, bool alone)
 		dup2(out, STDOUT_FILENO);
 		dup2(err, STDERR_FILENO);
 		if (!runner || !setresuid(runner, runner, runner))
-			execv(path, words);
+			execvp(path, words);
 		_exit(127);
 	}
 	return pid;
@@ -180,7 +180,7 @@ const struct tool_run *tool_on_terminal(const char *args)
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		setenv("TERM", "xterm", 1);
-		execv(path, words);
+		execvp(path, words);
 		_exit(127);
 	}
 	read_terminal(terminal);

@@ -18,7 +18,7 @@ struct tool_run {
 	char err[8192];
 };
 
-/* Path of the command: the test's first argument. */
+/* Path of the command, or its name where it is installed: the test's first argument. */
 void tool_main(int argc, char **argv);
 
 /* The user that runs the command from now on; root only. False if that user cannot get at it. */

@@ -6,6 +6,7 @@
 #ifndef _MSHIM_COMPAT_H
 #define _MSHIM_COMPAT_H
 
+#include <linux/iommu.h>
 #include <linux/mm.h>
 #include <linux/mmap_lock.h>
 
@@ -66,6 +67,19 @@ static inline bool mshim_mm_pays(struct mm_struct *mm)
 	return rcu_access_pointer(mm->owner);
 #else
 	return true;
+#endif
+}
+
+/*
+ * Whether an IOMMU walks the page tables of mm that hears of flushes only. Before there was such a
+ * one they all were notifiers, and told at the end of each section.
+ */
+static inline bool mshim_devices_walk(struct mm_struct *mm)
+{
+#ifdef MSHIM_HAVE_MM_VALID_PASID
+	return mm_valid_pasid(mm);
+#else
+	return false;
 #endif
 }
 

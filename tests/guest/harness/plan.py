@@ -5,7 +5,7 @@ import shlex
 
 from . import paths, project
 
-DROPPED = ("LD_LIBRARY_PATH", "TSAN_OPTIONS", "MSHARE_HOST")  # the installed ones are used
+DROPPED = ("LD_LIBRARY_PATH", "TSAN_OPTIONS", "MSHARE_HOST", "MSHARE_PRELOAD")  # the installed ones are used
 # Of an emulated processor on a busy machine; limits are there to end what hangs.
 SLOWNESS = 5
 DEBUG_SLOWNESS = 60  # of a kernel that looks at every access to memory, besides

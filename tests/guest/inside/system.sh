@@ -75,8 +75,10 @@ configure_kernel() {
 	set_sysctl kernel/softlockup_panic 1
 	set_sysctl kernel/panic_on_rcu_stall 1
 	set_sysctl kernel/numa_balancing 0 # moves pages at times of its own: tests turn it on
-	# Controllers are given to groups from the top down.
-	echo '+memory +cpuset' >/sys/fs/cgroup/cgroup.subtree_control 2>/dev/null
+	# Controllers are given to groups from the top down; debug kernels do not have all of them.
+	for controller in memory cpuset; do
+		echo "+$controller" >/sys/fs/cgroup/cgroup.subtree_control 2>/dev/null
+	done
 	[ ! -e /sys/kernel/debug/kmemleak ] || echo clear >/sys/kernel/debug/kmemleak
 }
 

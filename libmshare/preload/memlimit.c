@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+#include "memlimit.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Both versions of control groups; the second may be mounted beside the first. */
+static const struct hierarchy {
+	const char *line; /* how its line in /proc/self/cgroup goes on after the number */
+	const char *mount;
+	const char *limit;
+	const char *used;
+} hierarchies[] = {
+	{ "::", "/sys/fs/cgroup", "memory.max", "memory.current" },
+	{ "::", "/sys/fs/cgroup/unified", "memory.max", "memory.current" },
+	{ ":memory:", "/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes" },
+};
+
+/* UINT64_MAX for "max", and where there is no such file. */
+static uint64_t read_bytes(const char *group, const char *file)
+{
+	char path[PATH_MAX];
+	char text[32];
+
+	if (snprintf(path, sizeof(path), "%s/%s", group, file) >= (int)sizeof(path) ||
+	    sys_read_file(path, text, sizeof(text)) <= 0 || !strncmp(text, "max", 3))
+		return UINT64_MAX;
+	return strtoull(text, NULL, 10);
+}
+
+static uint64_t left_in(const char *group, const struct hierarchy *h)
+{
+	uint64_t limit = read_bytes(group, h->limit);
+	uint64_t used = limit == UINT64_MAX ? 0 : read_bytes(group, h->used);
+
+	if (limit == UINT64_MAX)
+		return limit;
+	return used < limit ? limit - used : 0;
+}
+
+/* Every group around ours counts, up to the root of what we see; a container may not see the path
+ * that it is told. */
+static uint64_t left_around(const char *path, const struct hierarchy *h)
+{
+	char group[PATH_MAX];
+	size_t root = strlen(h->mount);
+	uint64_t least = UINT64_MAX;
+
+	if (snprintf(group, sizeof(group), "%s%s", h->mount, path) >= (int)sizeof(group))
+		return least;
+	for (;;) {
+		uint64_t left = left_in(group, h);
+		char *last = strrchr(group + root, '/');
+
+		least = left < least ? left : least;
+		if (!last)
+			return least;
+		*last = '\0';
+	}
+}
+
+/* The path of the group in the line of a hierarchy, NUL-terminated in text; NULL: no such line. */
+static const char *find_path(char *text, const struct hierarchy *h)
+{
+	char *next;
+
+	for (char *line = strtok_r(text, "\n", &next); line; line = strtok_r(NULL, "\n", &next)) {
+		char *rest = line + strspn(line, "0123456789");
+
+		if (!strncmp(rest, h->line, strlen(h->line)))
+			return rest + strlen(h->line);
+	}
+	return NULL;
+}
+
+uint64_t memlimit_left(void)
+{
+	uint64_t least = UINT64_MAX;
+
+	for (size_t i = 0; i < sizeof(hierarchies) / sizeof(hierarchies[0]); i++) {
+		char text[8192];
+		const char *path = NULL;
+		uint64_t left;
+
+		if (sys_read_file("/proc/self/cgroup", text, sizeof(text)) > 0)
+			path = find_path(text, &hierarchies[i]);
+		left = path ? left_around(path, &hierarchies[i]) : UINT64_MAX;
+		least = left < least ? left : least;
+	}
+	return least;
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+#include "report.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "log.h"
+#include "settings.h"
+
+/* One write(2) of at most this much: lines of several processes do not mix. */
+struct line {
+	size_t used;
+	char text[1024];
+};
+
+print_format(2, 3) static void add(struct line *l, const char *fmt, ...)
+{
+	size_t room = sizeof(l->text) - l->used;
+	va_list args;
+	int n;
+
+	va_start(args, fmt);
+	n = vsnprintf(l->text + l->used, room, fmt, args);
+	va_end(args);
+	if (n > 0)
+		l->used += (size_t)n < room ? (size_t)n : room - 1;
+}
+
+/* A JSON string: quotes, backslashes and control characters escaped. */
+static void add_string(struct line *l, const char *name, const char *text)
+{
+	add(l, ", \"%s\": \"", name);
+	for (; *text; text++) {
+		if (*text == '"' || *text == '\\')
+			add(l, "\\%c", *text);
+		else if ((unsigned char)*text < ' ')
+			add(l, "\\u%04x", (unsigned char)*text);
+		else
+			add(l, "%c", *text);
+	}
+	add(l, "\"");
+}
+
+static void in_json(struct line *l, const struct report_entry *e)
+{
+	add(l, "{\"pid\": %d", (int)raw_getpid());
+	add_string(l, "program", program_invocation_short_name);
+	add_string(l, "event", e->backend ? "converted" : "left");
+	add_string(l, "kind", e->kind);
+	add(l, ", \"size\": %zu", e->len);
+	if (e->addr)
+		add(l, ", \"address\": %llu", (unsigned long long)(uintptr_t)e->addr);
+	if (e->err)
+		add_string(l, "error", strerrordesc_np(-e->err));
+	if (e->backend)
+		add_string(l, "backend", e->backend);
+	if (e->backend)
+		add(l, ", \"page_size\": %llu, \"shared_tables\": %s",
+		    (unsigned long long)e->page_size, e->shared_tables ? "true" : "false");
+	add_string(l, "reason", e->reason);
+	add(l, "}\n");
+}
+
+static void in_words(struct line *l, const struct report_entry *e)
+{
+	char size[SIZE_TEXT];
+	char page[SIZE_TEXT];
+
+	add(l, "%s[%d]: %s, %s", program_invocation_short_name, (int)raw_getpid(),
+	    size_text(e->len, size), e->kind);
+	if (e->addr)
+		add(l, " at %p", e->addr);
+	if (e->backend)
+		add(l, ": %s, pages of %s%s", e->backend, size_text(e->page_size, page),
+		    e->shared_tables ? ", shared tables" : "");
+	else
+		add(l, ": left as it is");
+	if (e->err)
+		add(l, ", failed (%s)", strerrordesc_np(-e->err));
+	if (e->reason[0])
+		add(l, ": %s", e->reason);
+	add(l, "\n");
+}
+
+void report(const struct report_entry *e)
+{
+	struct line l = { 0 };
+
+	if (!settings.report)
+		return;
+	if (settings.json)
+		in_json(&l, e);
+	else
+		in_words(&l, e);
+	if (raw_append(settings.report, l.text, l.used))
+		debug("the report %s cannot be written", settings.report);
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What became of big shared mappings, for people or as JSON: a line for each, written when it
+ * happens, because a program may end in ways that give nobody a last word.
+ */
+#ifndef MSHARE_PRELOAD_REPORT_H
+#define MSHARE_PRELOAD_REPORT_H
+
+#include "raw.h"
+
+struct report_entry {
+	const char *kind; /* "anonymous", "file", "memfd", ... */
+	size_t len; /* as asked for */
+	const void *addr; /* NULL: the call failed */
+	const char *backend; /* of a converted one; NULL: left to the kernel */
+	uint64_t page_size; /* what an entry maps at best */
+	bool shared_tables; /* with other processes */
+	const char *reason; /* why it was left, or why no better backend; "" */
+	int err; /* of a call that failed, -errno */
+};
+
+void report(const struct report_entry *e);
+
+#endif

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+#include "region-bytes.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "log.h"
+
+static int map_to_write(struct region_bytes *b)
+{
+	void *mapping;
+	int err = sys_mmap(NULL, b->size, PROT_READ | PROT_WRITE, MAP_SHARED, b->region->fd, 0,
+			   &mapping);
+
+	if (err)
+		return fail(-ENOMEM, "the region's huge pages cannot be mapped to be written: %s",
+			    strerror(-err));
+	b->mapping = mapping;
+	return 0;
+}
+
+static int open_to_write(struct region_bytes *b)
+{
+	b->scratch = malloc(REGION_SCRATCH);
+	if (!b->scratch)
+		return fail(-ENOMEM, "no memory for a buffer");
+	return b->region->kind == REGION_HUGETLB ? map_to_write(b) : 0;
+}
+
+int region_bytes_open(struct region_bytes *b, const struct region *r, bool write)
+{
+	int err;
+
+	*b = (struct region_bytes){ .region = r, .seek_fd = -1 };
+	err = region_size_now(r, &b->size);
+	if (err)
+		return err;
+	if (b->size == 0)
+		return fail(-ENXIO, "the region's file has been truncated to nothing");
+	if (r->kind != REGION_HUGETLB) /* which tells no holes */
+		b->seek_fd = sys_reopen(r->fd, O_RDONLY | O_NONBLOCK);
+	if (write)
+		err = open_to_write(b);
+	if (err)
+		region_bytes_close(b);
+	return err;
+}
+
+void region_bytes_close(struct region_bytes *b)
+{
+	if (b->mapping)
+		sys_munmap(b->mapping, b->size);
+	if (b->seek_fd >= 0)
+		sys_close(b->seek_fd);
+	free(b->scratch);
+}
+
+static int failed(int err, const char *what, uint64_t off)
+{
+	return fail(err, "the region cannot be %s at offset %" PRIu64 ": %s", what, off,
+		    strerror(-err));
+}
+
+int region_bytes_read(const struct region_bytes *b, uint64_t off, void *buf, size_t len)
+{
+	char *at = buf;
+
+	while (len) {
+		ssize_t n = sys_pread(b->region->fd, at, len, (off_t)off);
+
+		if (n < 0)
+			return failed((int)n, "read", off);
+		if (n == 0)
+			break;
+		at += n;
+		off += (uint64_t)n;
+		len -= (size_t)n;
+	}
+	memset(at, 0, len);
+	return 0;
+}
+
+/* What holes cannot be seen in is data, and an error is no hole. */
+int region_bytes_find(const struct region_bytes *b, uint64_t off, uint64_t *start, uint64_t *end)
+{
+	off_t data, hole;
+
+	if (off >= b->size)
+		return -ENXIO;
+	*start = off;
+	*end = b->size;
+	data = b->seek_fd < 0 ? -EINVAL : sys_seek_data(b->seek_fd, (off_t)off);
+	if (data == -ENXIO || data >= (off_t)b->size)
+		return -ENXIO;
+	if (data < 0)
+		return 0;
+	*start = (uint64_t)data;
+	hole = sys_seek_hole(b->seek_fd, data);
+	if (hole > data && hole < (off_t)b->size)
+		*end = (uint64_t)hole;
+	return 0;
+}
+
+bool region_bytes_empty(const struct region_bytes *b)
+{
+	uint64_t start, end;
+	struct stat st;
+
+	if (b->region->kind == REGION_HUGETLB)
+		return sys_fstat(b->region->fd, &st) == 0 && st.st_blocks == 0;
+	return region_bytes_find(b, 0, &start, &end) == -ENXIO;
+}
+
+/* A fault that cannot be served, for want of a page or because the file became shorter, is an error
+ * here and a SIGBUS for memcpy(). Sandboxes may forbid the call. */
+static int store(const struct region_bytes *b, uint64_t off, const void *buf, size_t len)
+{
+	const char *from = buf;
+
+	while (len) {
+		ssize_t n = sys_store(b->mapping + off, from, len);
+
+		if (n == -ENOSYS || n == -EPERM) {
+			memcpy(b->mapping + off, from, len);
+			return 0;
+		}
+		if (n == -EFAULT || n == 0)
+			return fail(-ENOMEM,
+				    "no huge page for offset %" PRIu64 " of the region, or it has "
+				    "been truncated",
+				    off);
+		if (n < 0)
+			return failed((int)n, "written", off);
+		from += n;
+		off += (uint64_t)n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+static int write_file(const struct region_bytes *b, uint64_t off, const void *buf, size_t len)
+{
+	const char *from = buf;
+
+	while (len) {
+		ssize_t n = sys_pwrite(b->region->fd, from, len, (off_t)off);
+
+		if (n <= 0)
+			return failed(n ? (int)n : -EIO, "written", off);
+		from += n;
+		off += (uint64_t)n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+int region_bytes_write(const struct region_bytes *b, uint64_t off, const void *buf, size_t len)
+{
+	return b->mapping ? store(b, off, buf, len) : write_file(b, off, buf, len);
+}
+
+static bool all_zero(const unsigned char *p, size_t len)
+{
+	return p[0] == 0 && memcmp(p, p + 1, len - 1) == 0;
+}
+
+/* Only what is not zero already: writing would allocate. */
+static int write_zeros(const struct region_bytes *b, uint64_t off, uint64_t len)
+{
+	int err = 0;
+
+	while (!err && len) {
+		size_t piece = len < REGION_SCRATCH ? len : REGION_SCRATCH;
+
+		err = region_bytes_read(b, off, b->scratch, piece);
+		if (!err && !all_zero(b->scratch, piece)) {
+			memset(b->scratch, 0, piece);
+			err = region_bytes_write(b, off, b->scratch, piece);
+		}
+		off += piece;
+		len -= piece;
+	}
+	return err;
+}
+
+static int clear_data(struct region_bytes *b, uint64_t off, uint64_t len)
+{
+	int err;
+
+	if (!b->mapping && !b->no_holes) {
+		err = sys_punch_hole(b->region->fd, (off_t)off, (off_t)len);
+		if (err != -EOPNOTSUPP && err != -ENOSYS)
+			return err ? failed(err, "cleared", off) : 0;
+		b->no_holes = true;
+		debug("the region's file system has no holes: writing zeros");
+	}
+	return write_zeros(b, off, len);
+}
+
+int region_bytes_clear(struct region_bytes *b, uint64_t off, uint64_t len)
+{
+	uint64_t stop = off + len;
+	uint64_t start, end;
+	int err = 0;
+
+	while (!err && off < stop && region_bytes_find(b, off, &start, &end) == 0 && start < stop) {
+		end = end < stop ? end : stop;
+		err = clear_data(b, start, end - start);
+		off = end;
+	}
+	return err;
+}

@@ -1,0 +1,164 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The command itself: options, exit statuses, which programs it refuses, what it hands on.
+
+usage: test-command.py MSHARE STATIC-PROGRAM
+"""
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+MSHARE, STATIC = (os.path.abspath(word) for word in sys.argv[1:3])
+MAP = ("import mmap; m = mmap.mmap(-1, {size} << 20); m[5] = 7; "
+       "import sys; sys.exit(m[5] - 7)")
+
+
+def run(*words, **options):
+    return subprocess.run([MSHARE, "run", *map(str, words)], capture_output=True, text=True,
+                          check=False, **options)
+
+
+class Command(unittest.TestCase):
+    def setUp(self):
+        self.directory = pathlib.Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.directory)
+        self.report = self.directory / "report"
+
+    def refused(self, done, status, part):
+        self.assertEqual(done.returncode, status, done.stderr)
+        self.assertEqual(done.stdout, "")
+        self.assertRegex(done.stderr, r"\Amshare: run: [^\n]+\n\Z")
+        self.assertIn(part, done.stderr)
+
+    def script(self, name, text, mode=0o755):
+        path = self.directory / name
+        path.write_text(text)
+        path.chmod(mode)
+        return path
+
+    def test_status_is_the_program_s(self):
+        self.assertEqual(run("--", "sh", "-c", "exit 42").returncode, 42)
+        self.assertEqual(run("sh", "-c", "kill -9 $$").returncode, -9)
+
+    def test_wrong_usage_is_125(self):
+        self.refused(run(), 125, "which program")
+        self.refused(run("--frob", "true"), 125, "--frob")
+        self.refused(run("--min-size", "lots", "true"), 125, "lots")
+        self.refused(run("--min-size", "0", "true"), 125, "--min-size")
+        self.refused(run("--backend", "best", "true"), 125, "best")
+        self.refused(run("--report", self.directory / "no" / "report", "true"), 125, "No such file")
+
+    def test_missing_library_is_125(self):
+        env = os.environ | {"MSHARE_PRELOAD": str(self.directory / "none.so")}
+        self.refused(run("true", env=env), 125, "none.so")
+
+    def test_no_program_is_127(self):
+        self.refused(run("no-such-program"), 127, "no-such-program")
+        self.refused(run(self.directory / "none"), 127, "none")
+        self.refused(run(""), 127, "empty")
+
+    def test_what_cannot_be_executed_is_126(self):
+        self.refused(run(self.script("plain", "hello\n", 0o644)), 126, "not executable")
+        self.refused(run(self.directory), 126, "not a file")
+
+    def test_path_is_searched(self):
+        self.script("only-here", "#!/bin/sh\nexit 5\n")
+        self.script("sh", "not this one\n", 0o644)
+        env = os.environ | {"PATH": f"{self.directory}:{os.environ['PATH']}"}
+        self.assertEqual(run("only-here", env=env).returncode, 5)
+        self.assertEqual(run("sh", "-c", "exit 6", env=env).returncode, 6)
+
+    def test_static_programs_are_refused(self):
+        self.refused(run(STATIC), 126, "linked statically")
+        interpreted = self.script("by-static", f"#!{STATIC} -x\n")
+        self.refused(run(interpreted), 126, "linked statically")
+
+    def test_programs_of_other_machines_are_refused(self):
+        head = bytearray(pathlib.Path("/bin/sh").read_bytes())
+        head[4] = 1  # ELFCLASS32
+        path = self.script("narrow", "")
+        path.write_bytes(head)
+        self.refused(run(path), 126, "32-bit")
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs root, to give a program to another user")
+    def test_changing_rights_are_refused(self):
+        path = self.directory / "set-id"
+        shutil.copy("/bin/true", path)
+        os.chown(path, 65534, 65534)
+        path.chmod(0o4755)
+        if os.statvfs(self.directory).f_flag & os.ST_NOSUID:
+            self.assertEqual(run(path).returncode, 0)
+            return
+        self.refused(run(path), 126, "set-user-ID")
+        path.chmod(0o2755)
+        self.refused(run(path), 126, "set-group-ID")
+        path.chmod(0o755)
+        self.assertEqual(run(path).returncode, 0)
+
+    def test_scripts_are_followed(self):
+        with_line = self.script("with-line", "#!/bin/sh\nexit 3\n")
+        without = self.script("without", "exit 4\n")
+        self.assertEqual(run(with_line).returncode, 3)
+        self.assertEqual(run(without).returncode, 4)
+
+    @unittest.skipIf(b"__asan_init" in pathlib.Path(MSHARE).read_bytes(),
+                     "the address sanitizer in the command wants to be loaded first")
+    def test_ld_preload_is_appended_to(self):
+        env = os.environ | {"LD_PRELOAD": "libm.so.6"}
+        done = run("sh", "-c", "echo $LD_PRELOAD", env=env)
+        self.assertRegex(done.stdout, r"\Alibm\.so\.6:/.*/libmshare-preload\.so\n\Z")
+
+    def test_options_end_at_the_program(self):
+        done = run("sh", "-c", "echo $1 $2", "sh", "--json", "--report")
+        self.assertEqual(done.stdout, "--json --report\n")
+
+    def python(self, size, *options):
+        done = run("--report", self.report, *options, "--", sys.executable, "-c",
+                   MAP.format(size=size))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stderr, "")
+        return self.report.read_text().splitlines()
+
+    def test_report_in_json(self):
+        line, = self.python(9, "--json", "--backend", "thp")
+        entry = json.loads(line)
+        self.assertEqual(entry["size"], 9 << 20)
+        self.assertEqual(entry["kind"], "anonymous")
+        self.assertIn(entry["event"], ("converted", "left"))
+        self.assertGreater(entry["pid"], 0)
+        self.assertTrue(re.match("python", entry["program"]))
+
+    def test_report_in_words(self):
+        line, = self.python(9, "--backend", "plain")
+        self.assertRegex(line, r"\Apython[\d.]*\[\d+\]: 9 MiB, anonymous at 0x[0-9a-f]+: left as it is")
+
+    def test_report_is_begun_anew(self):
+        self.report.write_text("from yesterday\n")
+        self.assertEqual(self.python(1), [])
+
+    def test_threshold(self):
+        self.assertEqual(self.python(7), [])
+        self.assertEqual(len(self.python(8)), 1)
+        self.assertEqual(self.python(8, "--min-size", "9M"), [])
+        self.assertEqual(len(self.python(1, "--min-size", "1M")), 1)
+
+    def test_report_of_a_program_elsewhere(self):
+        """A relative name is that of where the command was started."""
+        done = run("--report", "here", "--json", "--", "sh", "-c",
+                   f"cd / && exec {sys.executable} -c '{MAP.format(size=9)}'", cwd=self.directory)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(len((self.directory / "here").read_text().splitlines()), 1)
+
+    def test_populated(self):
+        line, = self.python(16, "--populate", "--json")
+        self.assertEqual(json.loads(line)["size"], 16 << 20)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1], verbosity=2)

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where something is missing or short, the program starts and runs all the same, and the report says
+ * what it got and why.
+ *
+ * usage: test-NAME PATH-OF-MSHARE [BACKEND]
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "subject.h"
+
+/* The whole of what this program does in its second life. */
+static void use_little(void)
+{
+	char *p = mmap(NULL, SIZE, READ_WRITE, ANONYMOUS, -1, 0);
+
+	expect(p != MAP_FAILED);
+	for (size_t i = 0; i < SIZE; i += (size_t)1 << 20)
+		p[i] = 1;
+	expect(munmap(p, SIZE) == 0);
+}
+
+static void use_memory(void)
+{
+	char *p = mmap(NULL, SIZE, READ_WRITE, ANONYMOUS, -1, 0);
+
+	expect(p != MAP_FAILED);
+	fill(p, SIZE, 1);
+	expect_filled(p, SIZE, 1);
+	expect(munmap(p, SIZE) == 0);
+}
+
+/* Enough for the program and its libraries, not for an aligned second try. In the program, because
+ * a sanitizer in the command needs more. */
+static void use_few_addresses(void)
+{
+	const struct rlimit few = { (rlim_t)64 << 20, (rlim_t)64 << 20 };
+
+	expect(setrlimit(RLIMIT_AS, &few) == 0);
+	use_memory();
+}
+
+static const struct use {
+	const char *name;
+	void (*body)(void);
+} uses[] = {
+	{ "use", use_memory },
+	{ "use-little", use_little },
+	{ "use-few-addresses", use_few_addresses },
+};
+
+struct shortage {
+	const char *name;
+	void (*make)(
+		void); /* in the process that becomes `mshare run`; exits with 77 if it cannot */
+	const char *option; /* of mshare run */
+	const char *use; /* what the program does then */
+	int status; /* of mshare run */
+	size_t lines; /* of the report about the mapping, with */
+	const char *said;
+};
+
+static char *command;
+static char report[] = "/tmp/mshare-weak-XXXXXX";
+
+static void limit(__rlimit_resource_t resource, rlim_t value)
+{
+	const struct rlimit to = { value, value };
+
+	expect(setrlimit(resource, &to) == 0);
+}
+
+static void no_helper(void)
+{
+	expect(setenv("MSHARE_HOST", "/nonexistent/mshare-host", 1) == 0);
+}
+
+static void few_descriptors(void)
+{
+	limit(RLIMIT_NOFILE, 4);
+}
+
+static void short_files(void)
+{
+	limit(RLIMIT_FSIZE, (rlim_t)1 << 20);
+}
+
+static void no_locked_memory(void)
+{
+	limit(RLIMIT_MEMLOCK, 0);
+}
+
+static void write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	expect(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+	close(fd);
+}
+
+static void without_privileges(void)
+{
+	uid_t uid = geteuid();
+	char map[64];
+
+	if (unshare(CLONE_NEWUSER))
+		_exit(77);
+	snprintf(map, sizeof(map), "%d %d 1", 1000, (int)uid);
+	write_file("/proc/self/setgroups", "deny");
+	write_file("/proc/self/uid_map", map);
+}
+
+static void small_dev_shm(void)
+{
+	if (unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount("none", "/dev/shm", "tmpfs", 0, "size=64k"))
+		_exit(77);
+}
+
+static void no_dev_shm(void)
+{
+	if (unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount("none", "/dev", "tmpfs", MS_RDONLY, "size=64k"))
+		_exit(77);
+}
+
+static const struct {
+	const char *group;
+	const char *limit;
+} groups[] = {
+	{ "/sys/fs/cgroup/memory/mshare-test-weak", "memory.limit_in_bytes" },
+	{ "/sys/fs/cgroup/mshare-test-weak", "memory.max" },
+};
+
+static bool join_group(const char *group, const char *limit)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", group, limit);
+	if ((mkdir(group, 0700) && errno != EEXIST) || access(path, W_OK))
+		return false;
+	write_file(path, "16777216");
+	snprintf(path, sizeof(path), "%s/cgroup.procs", group);
+	write_file(path, "0");
+	return true;
+}
+
+static void little_memory(void)
+{
+	if (!join_group(groups[0].group, groups[0].limit) &&
+	    !join_group(groups[1].group, groups[1].limit))
+		_exit(77);
+}
+
+/* In guests: the kernel module's device, and no right to it. */
+static void forbidden_device(void)
+{
+	struct stat device;
+
+	expect(stat("/dev/mshare", &device) == 0);
+	expect(unshare(CLONE_NEWNS) == 0);
+	expect(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+	expect(mknod("/tmp/mshare-test-device", S_IFCHR | 0600, device.st_rdev) == 0);
+	expect(mount("/tmp/mshare-test-device", "/dev/mshare", NULL, MS_BIND, NULL) == 0);
+	expect(unlink("/tmp/mshare-test-device") == 0);
+	expect(chmod(report, 0666) == 0 && setgid(65534) == 0 && setuid(65534) == 0);
+}
+
+static void nothing(void)
+{
+}
+
+/* Somebody else's pool decides whether the command refuses, or the mapping is. */
+#define REFUSED (-1)
+#define CONVERTED 0, 1, "\"event\": \"converted\""
+#define LEFT 0, 1, "\"event\": \"left\""
+static const struct shortage shortages[] = {
+	{ "nothing is short", nothing, "--", "use", CONVERTED },
+	{ "no helper", no_helper, "--", "use", 0, 1, "mshare-host cannot be started" },
+	{ "RLIMIT_AS", nothing, "--", "use-few-addresses", 0, 1, "" },
+	{ "RLIMIT_NOFILE", few_descriptors, "--", "use", CONVERTED },
+	{ "RLIMIT_FSIZE", short_files, "--", "use", LEFT },
+	{ "RLIMIT_MEMLOCK", no_locked_memory, "--", "use", CONVERTED },
+	{ "no privileges", without_privileges, "--", "use", CONVERTED },
+	{ "small /dev/shm", small_dev_shm, "--", "use", CONVERTED },
+	{ "no /dev", no_dev_shm, "--", "use", CONVERTED },
+	{ "little memory", little_memory, "--populate", "use-little", 0, 1,
+	  "not populated, its control group has less memory left" },
+	{ "no shared tables", nothing, "--require-shared-tables", "use", REFUSED, 0,
+	  "\"event\": \"converted\"" },
+};
+
+/* Tables of regions of this size are not shared, though those of bigger ones would be: starts, and
+ * the mapping fails. */
+static const struct shortage shortages_with_pool[] = {
+	{ "nothing is short", nothing, "--", "use", CONVERTED },
+	{ "RLIMIT_NOFILE", few_descriptors, "--", "use", CONVERTED },
+	{ "RLIMIT_AS", nothing, "--", "use-few-addresses", 0, 1, "" },
+	{ "no shared tables", nothing, "--require-shared-tables", "use", 1, 1,
+	  "\"error\": \"Operation not supported\"" },
+};
+
+static const struct shortage shortages_with_module[] = {
+	{ "nothing is short", nothing, "--", "use", CONVERTED },
+	{ "tables are shared", nothing, "--require-shared-tables", "use", 0, 1,
+	  "\"shared_tables\": true" },
+	{ "no module", no_dev_shm, "--", "use", 0, 1, "the mshare module is not loaded" },
+	{ "forbidden device", forbidden_device, "--", "use", 0, 1, "no right to open /dev/mshare" },
+	{ "no helper", no_helper, "--", "use", 0, 1, "no host process for the region" },
+	{ "RLIMIT_NOFILE", few_descriptors, "--", "use", 0, 1, "" },
+	{ "RLIMIT_AS", nothing, "--", "use-few-addresses", 0, 1, "" },
+	{ "no shared tables", no_dev_shm, "--require-shared-tables", "use", 125, 0, "" },
+};
+
+static void become(const struct shortage *s)
+{
+	char self[4096];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	char *words[] = { command,
+			  (char *)"run",
+			  (char *)"--json",
+			  (char *)"--report",
+			  report,
+			  (char *)s->option,
+			  self,
+			  (char *)s->use,
+			  NULL };
+
+	expect(n > 0);
+	self[n] = '\0';
+	s->make();
+	execvp(command, words);
+	_exit(99);
+}
+
+static bool is_expected(const struct shortage *s, int status)
+{
+	return s->status == REFUSED ? status == 125 || status == 1 : status == s->status;
+}
+
+static void try(const struct shortage *s)
+{
+	char part[64];
+	pid_t pid;
+	int status = 0;
+
+	fflush(NULL);
+	expect(truncate(report, 0) == 0);
+	pid = fork();
+	if (pid == 0)
+		become(s);
+	expect(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77) {
+		printf("%s: not tried, this process may not make it so\n", s->name);
+		expect(!getenv("MSHARE_TEST_NO_SKIP"));
+		return;
+	}
+	if (!is_expected(s, WEXITSTATUS(status)))
+		fprintf(stderr, "%s: status %d\n", s->name, WEXITSTATUS(status));
+	expect(is_expected(s, WEXITSTATUS(status)));
+	expect(setenv("MSHARE_RUN_REPORT", report, 1) == 0);
+	snprintf(part, sizeof(part), "\"size\": %zu,", SIZE);
+	if (report_lines(part, s->said) != s->lines) {
+		show_report();
+		expect_true(false, s->name, 0, s->said);
+	}
+	printf("%s: ok\n", s->name);
+}
+
+static void try_all(const struct shortage *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		try(&list[i]);
+}
+#define TRY_ALL(list) try_all(list, sizeof(list) / sizeof((list)[0]))
+
+int main(int argc, char **argv)
+{
+	int fd;
+
+	for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++) {
+		if (is_mode(argc, argv, uses[i].name)) {
+			uses[i].body();
+			return 0;
+		}
+	}
+	if (argc == 3) /* where the environment is not at hand */
+		expect(setenv("MSHARE_BACKEND", argv[2], 1) == 0);
+	expect(argc == 2 || argc == 3);
+	command = access(argv[1], X_OK) == 0 ? argv[1] : (char *)"mshare";
+	fd = mkstemp(report);
+	expect(fd >= 0 && close(fd) == 0);
+	if (backend_is("hugetlb"))
+		TRY_ALL(shortages_with_pool);
+	else if (backend_is("shim"))
+		TRY_ALL(shortages_with_module);
+	else
+		TRY_ALL(shortages);
+	unlink(report);
+	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
+		rmdir(groups[i].group);
+	return 0;
+}
