@@ -199,12 +199,12 @@ int mshare_save(mshare_t h, int dirfd, const char *path, const struct mshare_ima
 	int err;
 
 	if (!r)
-		return leave(entered, unknown_handle(h));
+		return entry_leave(entered, entry_unknown(h));
 	err = options_image_attr(attr, MSHARE_IMAGE_CACHED, &ours);
 	if (!err)
 		err = region_save(r, dirfd, path, &ours);
 	region_put(r);
-	return leave(entered, err);
+	return entry_leave(entered, err);
 }
 
 int mshare_load(mshare_t h, int dirfd, const char *path, const struct mshare_image_attr *attr)
@@ -215,12 +215,12 @@ int mshare_load(mshare_t h, int dirfd, const char *path, const struct mshare_ima
 	int err;
 
 	if (!r)
-		return leave(entered, unknown_handle(h));
+		return entry_leave(entered, entry_unknown(h));
 	err = options_image_attr(attr, MSHARE_IMAGE_CACHED | MSHARE_IMAGE_CHECK, &ours);
 	if (!err)
 		err = region_load(r, dirfd, path, &ours);
 	region_put(r);
-	return leave(entered, err);
+	return entry_leave(entered, err);
 }
 
 static int check_stat(const struct mshare_stat *st)
