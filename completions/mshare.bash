@@ -24,7 +24,7 @@ _mshare_values() {
 # The words that may follow as operands of a command. Slashes of names may be left out.
 _mshare_operands() {
 	case $2 in
-	stat | rm | save) "$1" list --names 2>/dev/null | if [[ $3 == /* ]]; then cat; else cut -c 2-; fi ;;
+	stat | rm | revoke | save) "$1" list --names 2>/dev/null | if [[ $3 == /* ]]; then cat; else cut -c 2-; fi ;;
 	bench) echo tables ;;
 	help) _mshare_commands "$1" ;;
 	esac

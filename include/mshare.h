@@ -381,8 +381,7 @@ struct mshare_caps {
  * for that time); pools and limits are read anew each time. Returns 0; -1 on failure:
  *   EINVAL  caps NULL or caps->size too small
  *   E2BIG   caps->size above 4096
- *   EMFILE, ENFILE  no descriptor is left to try things with
- *   ENOMEM  no memory to try things with
+ *   EMFILE, ENFILE, ENOMEM  no descriptor, no memory is left to try things with
  */
 MSHARE_API int mshare_probe(struct mshare_caps *caps);
 
@@ -396,5 +395,6 @@ MSHARE_API const char *mshare_errmsg(void);
 #ifdef __cplusplus
 }
 #endif
+#include "mshare/control.h"
 #include "mshare/image.h"
 #endif

@@ -15,6 +15,7 @@
 #include "host.h"
 #include "log.h"
 #include "mshare/abi.h"
+#include "shim-ask.h"
 
 /* What keeps this kernel from sharing tables: 0 or -errno. */
 static int why_not(void)
@@ -124,15 +125,37 @@ static int attach_view(const struct region *r, int prot)
 	return device < 0 ? device : mshare_ctl(device, MSHARE_CTL_ATTACH, &attach);
 }
 
+/* How often a host may be gone again before we have attached: on a machine that is very busy it
+ * waits in vain. */
+#define HOST_TRIES 3
+
 /* The view, and a host for it if there is none. */
 static int view_of(const struct region *r, int prot)
 {
 	int fd = attach_view(r, prot);
 
-	if (fd != -ENOENT)
-		return fd;
-	fd = host_start_tables(r->fd, r->name[0] ? r->name : "(unnamed)");
-	return fd < 0 ? fd : attach_view(r, prot);
+	for (int i = 0; i < HOST_TRIES && fd == -ENOENT; i++) {
+		fd = host_start_tables(r->fd, r->name[0] ? r->name : "(unnamed)");
+		if (fd == 0)
+			fd = attach_view(r, prot);
+	}
+	return fd;
+}
+
+/*
+ * The view of a file that has grown beyond what its host maps: the host makes a larger one. Who is
+ * attached keeps what he has.
+ */
+static int larger_view_of(const struct region *r, int prot)
+{
+	struct shim_request request = { .operation = MSHARE_ASK_GROW };
+	int err = region_size_now(r, &request.len);
+
+	if (!err)
+		err = shim_ask(r, prot, &request);
+	if (err)
+		debug("the host maps no more of the file: error %d", -err);
+	return err ? -ENXIO : attach_view(r, prot);
 }
 
 /* Not what mmap(2) says of any file: of this view, or of this process, only the module says so. */
@@ -143,8 +166,8 @@ static bool is_of_the_view(int err)
 
 /*
  * Nobody touches what is mapped without any right, so there is nothing to share. A host that left
- * between our two steps is replaced by another. What refused a view is not asked twice: the host
- * maps less than the file has become, or as many processes are attached as may be.
+ * between our two steps is replaced by another, and one that maps less than the file has become is
+ * asked for more. That as many processes are attached as may be is not asked twice.
  */
 static int shim_mapping_fd(struct region *r, int prot, int refused)
 {
@@ -156,6 +179,8 @@ static int shim_mapping_fd(struct region *r, int prot, int refused)
 		return r->fd;
 	if (!refused || refused == -ENOENT)
 		fd = view_of(r, prot);
+	else if (refused == -ENXIO)
+		fd = larger_view_of(r, prot);
 	if (fd >= 0) {
 		atomic_store(&r->degraded, 0);
 		return fd;
@@ -273,5 +298,6 @@ const struct backend_ops backend_shim = {
 	.attached = shim_attached,
 	.drop_links = shim_drop_links,
 	.stat = shim_stat,
+	.hosts_tables = true,
 	.shares_tables = true,
 };

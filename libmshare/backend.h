@@ -51,6 +51,7 @@ struct backend_ops {
 	/* Adds what only the backend knows; may be NULL. */
 	void (*stat)(struct region *r, struct mshare_stat *st);
 
+	bool hosts_tables; /* a host process has them and can change what all may do */
 	bool shares_tables; /* for a region at least region->alignment long; see
 			       region_shares_tables() */
 };

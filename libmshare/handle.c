@@ -26,6 +26,7 @@ struct slot {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t atfork_once = PTHREAD_ONCE_INIT;
 static int atfork_error;
+static unsigned long generation; /* of forks; changes in a child that has one thread */
 static struct slot *slots; /* lock; never shrinks */
 static size_t slot_count; /* lock */
 static size_t first_free = NO_SLOT; /* lock; a list, so that thousands of handles cost no search */
@@ -40,9 +41,20 @@ void state_unlock(void)
 	pthread_mutex_unlock(&lock);
 }
 
+unsigned long state_process(void)
+{
+	return generation;
+}
+
+static void after_fork_in_child(void)
+{
+	generation++;
+	state_unlock();
+}
+
 static void register_atfork(void)
 {
-	atfork_error = -pthread_atfork(state_lock, state_unlock, state_unlock);
+	atfork_error = -pthread_atfork(state_lock, state_unlock, after_fork_in_child);
 }
 
 static void add_free(size_t number)

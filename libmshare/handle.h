@@ -18,6 +18,9 @@ struct region;
 void state_lock(void);
 void state_unlock(void);
 
+/* A number that differs between a process and the children it forks. */
+unsigned long state_process(void);
+
 /* Publishes a region, taking over the caller's reference on success. 0, -ENOMEM or -EMFILE. */
 must_check int handle_new(struct region *r, mshare_t *out);
 

@@ -7,33 +7,13 @@
 
 #include "align.h"
 #include "backing.h"
+#include "entry.h"
 #include "handle.h"
 #include "log.h"
 #include "options.h"
 #include "probe.h"
 #include "region.h"
 #include "save.h"
-
-/*
- * -errno inside, errno and a sentence outside. A call that succeeds leaves errno alone, whatever
- * the C library did to it on the way (allocations and streams set it when a fallback gets over
- * their failure): entered is sys_errno() at the start of the call.
- */
-static int leave(int entered, int err)
-{
-	if (err >= 0) {
-		sys_set_errno(entered);
-		return err;
-	}
-	fail_publish();
-	return sys_fail(err);
-}
-
-static int unknown_handle(mshare_t h)
-{
-	return fail(-EBADF, "handle %p is %s", (void *)h,
-		    h ? "closed or was never open" : "NULL: creating or opening it failed");
-}
 
 static int forced_backend(struct region_request *req)
 {
@@ -136,7 +116,7 @@ mshare_t mshare_create(const char *name, size_t size, const struct mshare_attr *
 	const int entered = sys_errno();
 	mshare_t h = NULL;
 
-	return leave(entered, create(name, size, attr, &h)) ? NULL : h;
+	return entry_leave(entered, create(name, size, attr, &h)) ? NULL : h;
 }
 
 mshare_t mshare_open(const char *name, int oflag, const struct mshare_attr *attr)
@@ -144,7 +124,7 @@ mshare_t mshare_open(const char *name, int oflag, const struct mshare_attr *attr
 	const int entered = sys_errno();
 	mshare_t h = NULL;
 
-	return leave(entered, open_by_name(name, oflag, attr, &h)) ? NULL : h;
+	return entry_leave(entered, open_by_name(name, oflag, attr, &h)) ? NULL : h;
 }
 
 mshare_t mshare_from_fd(int fd, const struct mshare_attr *attr)
@@ -152,7 +132,7 @@ mshare_t mshare_from_fd(int fd, const struct mshare_attr *attr)
 	const int entered = sys_errno();
 	mshare_t h = NULL;
 
-	return leave(entered, open_by_fd(fd, attr, &h)) ? NULL : h;
+	return entry_leave(entered, open_by_fd(fd, attr, &h)) ? NULL : h;
 }
 
 int mshare_fd(mshare_t h)
@@ -162,10 +142,10 @@ int mshare_fd(mshare_t h)
 	int fd;
 
 	if (!r)
-		return leave(entered, unknown_handle(h));
+		return entry_leave(entered, entry_unknown(h));
 	fd = r->fd;
 	region_put(r);
-	return leave(entered, fd);
+	return entry_leave(entered, fd);
 }
 
 void *mshare_attach(mshare_t h, void *addr, off_t off, size_t len, int prot, unsigned int flags)
@@ -177,12 +157,12 @@ void *mshare_attach(mshare_t h, void *addr, off_t off, size_t len, int prot, uns
 	int err;
 
 	if (!r) {
-		leave(entered, unknown_handle(h));
+		entry_leave(entered, entry_unknown(h));
 		return MAP_FAILED;
 	}
 	err = region_attach(r, &req, &at);
 	region_put(r);
-	return leave(entered, err) ? MAP_FAILED : at;
+	return entry_leave(entered, err) ? MAP_FAILED : at;
 }
 
 int mshare_detach(mshare_t h, void *addr, size_t len)
@@ -192,10 +172,10 @@ int mshare_detach(mshare_t h, void *addr, size_t len)
 	int err;
 
 	if (!r)
-		return leave(entered, unknown_handle(h));
+		return entry_leave(entered, entry_unknown(h));
 	err = region_detach(r, addr, len);
 	region_put(r);
-	return leave(entered, err);
+	return entry_leave(entered, err);
 }
 
 int mshare_flush(mshare_t h, off_t off, size_t len, unsigned int flags)
@@ -205,10 +185,10 @@ int mshare_flush(mshare_t h, off_t off, size_t len, unsigned int flags)
 	int err;
 
 	if (!r)
-		return leave(entered, unknown_handle(h));
+		return entry_leave(entered, entry_unknown(h));
 	err = region_flush(r, off, len, flags);
 	region_put(r);
-	return leave(entered, err);
+	return entry_leave(entered, err);
 }
 
 int mshare_save(mshare_t h, int dirfd, const char *path, const struct mshare_image_attr *attr)
@@ -219,12 +199,12 @@ int mshare_save(mshare_t h, int dirfd, const char *path, const struct mshare_ima
 	int err;
 
 	if (!r)
-		return leave(entered, unknown_handle(h));
+		return entry_leave(entered, entry_unknown(h));
 	err = options_image_attr(attr, MSHARE_IMAGE_CACHED, &ours);
 	if (!err)
 		err = region_save(r, dirfd, path, &ours);
 	region_put(r);
-	return leave(entered, err);
+	return entry_leave(entered, err);
 }
 
 int mshare_load(mshare_t h, int dirfd, const char *path, const struct mshare_image_attr *attr)
@@ -235,12 +215,12 @@ int mshare_load(mshare_t h, int dirfd, const char *path, const struct mshare_ima
 	int err;
 
 	if (!r)
-		return leave(entered, unknown_handle(h));
+		return entry_leave(entered, entry_unknown(h));
 	err = options_image_attr(attr, MSHARE_IMAGE_CACHED | MSHARE_IMAGE_CHECK, &ours);
 	if (!err)
 		err = region_load(r, dirfd, path, &ours);
 	region_put(r);
-	return leave(entered, err);
+	return entry_leave(entered, err);
 }
 
 static int check_stat(const struct mshare_stat *st)
@@ -267,7 +247,7 @@ int mshare_stat(mshare_t h, struct mshare_stat *st)
 	int err;
 
 	if (!r)
-		return leave(entered, unknown_handle(h));
+		return entry_leave(entered, entry_unknown(h));
 	err = check_stat(st);
 	if (!err) {
 		ours.want = st->want;
@@ -276,7 +256,7 @@ int mshare_stat(mshare_t h, struct mshare_stat *st)
 	if (!err)
 		options_out(st, &ours, sizeof(ours));
 	region_put(r);
-	return leave(entered, err);
+	return entry_leave(entered, err);
 }
 
 int mshare_close(mshare_t h)
@@ -285,9 +265,9 @@ int mshare_close(mshare_t h)
 	struct region *r = handle_take(h);
 
 	if (!r)
-		return leave(entered, unknown_handle(h));
+		return entry_leave(entered, entry_unknown(h));
 	region_put(r);
-	return leave(entered, 0);
+	return entry_leave(entered, 0);
 }
 
 int mshare_unlink(const char *name)
@@ -295,7 +275,7 @@ int mshare_unlink(const char *name)
 	const int entered = sys_errno();
 	int err = name ? backing_check_name(name) : fail(-EINVAL, "unlink: name is NULL");
 
-	return leave(entered, err ? err : backing_unlink(name));
+	return entry_leave(entered, err ? err : backing_unlink(name));
 }
 
 size_t mshare_align(size_t size, int level)
@@ -310,7 +290,7 @@ size_t mshare_align(size_t size, int level)
 		err = fail(err, "align: level %d is not an mshare_level value", level);
 	else if (err)
 		err = fail(err, "align: size %zu does not fit a file offset once aligned", size);
-	return leave(entered, err) ? 0 : (size_t)out;
+	return entry_leave(entered, err) ? 0 : (size_t)out;
 }
 
 static int check_caps(const struct mshare_caps *caps)
@@ -329,7 +309,7 @@ int mshare_probe(struct mshare_caps *caps)
 		err = probe_caps(&ours);
 	if (!err)
 		options_out(caps, &ours, sizeof(ours));
-	return leave(entered, err);
+	return entry_leave(entered, err);
 }
 
 const char *mshare_errmsg(void)

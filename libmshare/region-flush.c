@@ -2,36 +2,10 @@
 /* mshare_flush(): checks of the range, and what each flag means for a file. */
 #include <errno.h>
 
-#include "align.h"
 #include "flush.h"
 #include "handle.h"
 #include "log.h"
-#include "region.h"
-
-/* A part of the region, and where the file ends now, which may not be where it ended when opened. */
-struct range {
-	off_t off;
-	uint64_t len;
-	uint64_t end_of_file;
-};
-
-/* Makes of len 0 "until the end" and refuses what passes it. */
-static int find_range(const struct region *r, off_t off, uint64_t len, struct range *out)
-{
-	uint64_t size;
-	int err;
-
-	if (off < 0)
-		return fail(-EINVAL, "flush: offset %lld is negative", (long long)off);
-	err = region_size_now(r, &size);
-	if (err)
-		return err;
-	if ((uint64_t)off > size || len > size - (uint64_t)off)
-		return fail(-ENXIO, "flush: offset %lld and length %llu pass the end at %llu",
-			    (long long)off, (unsigned long long)len, (unsigned long long)size);
-	*out = (struct range){ off, len ? len : size - (uint64_t)off, size };
-	return 0;
-}
+#include "range.h"
 
 static int flush_to_storage(struct region *r, const struct range *range)
 {
@@ -55,25 +29,11 @@ static int discard_error(const struct region *r, int err)
 	return fail(err, "flush: punching a hole failed (error %d)", -err);
 }
 
-/* Whole pages, or up to the end. */
-static int check_pages(const struct region *r, const struct range *range)
-{
-	uint64_t unit = r->kind == REGION_HUGETLB ? r->page_size : page_sizes()->base;
-	uint64_t off = (uint64_t)range->off;
-	char text[SIZE_TEXT];
-
-	if (is_multiple(off, unit) &&
-	    (is_multiple(range->len, unit) || off + range->len == range->end_of_file))
-		return 0;
-	return fail(-EINVAL, "flush: offset %llu or length %llu is not a multiple of %s",
-		    (unsigned long long)off, (unsigned long long)range->len, size_text(unit, text));
-}
-
 /* A hole in the file is a hole for everybody: the kernel unmaps the range in every process first.
  */
 static int discard(struct region *r, const struct range *range)
 {
-	int err = check_pages(r, range);
+	int err = range_check(range, "flush", range_page(r));
 
 	if (err)
 		return err;
@@ -92,7 +52,7 @@ static int drop_links(struct region *r, const struct range *range)
 	if (!r->ops->drop_links)
 		return fail(-EOPNOTSUPP, "flush: the %s backend has no shared translations to drop",
 			    r->ops->name);
-	err = check_pages(r, range);
+	err = range_check(range, "flush", range_page(r));
 	return err || !range->len ? err : r->ops->drop_links(r, range->off, range->len);
 }
 
@@ -114,7 +74,7 @@ static int flush_by_flag(struct region *r, const struct range *range, unsigned i
 int region_flush(struct region *r, off_t off, uint64_t len, unsigned int flags)
 {
 	struct range range = { 0 };
-	int err = find_range(r, off, len, &range);
+	int err = range_find(r, "flush", off, len, &range);
 
 	if (!err)
 		err = flush_by_flag(r, &range, flags);

@@ -10,6 +10,7 @@
 #include "attachment.h"
 #include "backing.h"
 #include "choose.h"
+#include "control.h"
 #include "log.h"
 
 static struct region *region_alloc(void)
@@ -32,6 +33,7 @@ void region_put(struct region *r)
 {
 	if (atomic_fetch_sub_explicit(&r->refs, 1, memory_order_acq_rel) != 1)
 		return;
+	region_unlock_all(r);
 	attachment_forget_all(r);
 	if (r->fd >= 0)
 		sys_close(r->fd);
@@ -55,6 +57,7 @@ static void describe(struct region *r, const struct backend_ops *ops,
 	if (!r->map_unit)
 		r->map_unit = r->kind == REGION_HUGETLB ? r->page_size : page_sizes()->base;
 	r->require_shared = req->attr.flags & MSHARE_REQUIRE_SHARED_TABLES;
+	r->noreserve = req->attr.flags & MSHARE_NORESERVE;
 	/* Who got the pages asked for by name misses nothing. */
 	if (req->attr.prefer && r->pages >= req->attr.prefer)
 		r->reason[0] = '\0';

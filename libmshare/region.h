@@ -56,12 +56,14 @@ struct region {
 	uint64_t map_unit; /* lengths of mappings are multiples of this */
 	uint64_t share_unit; /* tables are shared for whole, aligned ranges of this; 0: never */
 	bool require_shared;
+	bool noreserve; /* MSHARE_NORESERVE */
 	bool huge_on_touch; /* thp: the object's mount gives huge pages when touched */
 	char reason[sizeof(
 		((struct mshare_stat *)0)->reason)]; /* why a better backend was passed over */
 	char name[256]; /* without the slash; "" if the region has none */
 
 	struct attachment *attachments; /* state_lock */
+	struct region_lock *locks; /* state_lock; region-lock.c */
 	uint64_t flushes; /* state_lock */
 	atomic_bool uring_used; /* the last flush, save or load */
 	atomic_bool direct_used; /* the last save or load */

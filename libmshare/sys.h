@@ -84,6 +84,13 @@ int sys_madvise(void *addr, size_t len, int advice);
 int sys_mincore(void *addr, size_t len, unsigned char *vec);
 int sys_msync(void *addr, size_t len);
 
+/* Region-wide control (sys-control.c). */
+int sys_mprotect(void *addr, size_t len, int prot);
+int sys_mlock(void *addr, size_t len);
+int sys_mbind(void *addr, size_t len, int mode, const unsigned long *nodes, unsigned long maxnode);
+int sys_shrink(int fd, off_t size); /* ftruncate(2) to a size that is not larger */
+int sys_readahead(int fd, off_t off, off_t len);
+
 /* The process. */
 uint64_t sys_page_size(void);
 int64_t sys_seconds(void); /* monotonic, never 0 */

@@ -30,6 +30,7 @@
 /* mshare_ctl_query.features */
 #define MSHARE_FEATURE_PTE_TABLES (1ull << 0) /* PTE tables are shared */
 #define MSHARE_FEATURE_READ_VIEWS (1ull << 1) /* read-only views with tables of their own */
+#define MSHARE_FEATURE_REQUESTS (1ull << 2) /* hosts can be asked: MSHARE_CTL_ASK */
 
 /*
  * MSHARE_CTL_QUERY - what this kernel does, and the state of the view of a file
@@ -60,6 +61,9 @@ struct mshare_ctl_query {
 	__u64 flushes; /* out: IPI rounds sent for them */
 };
 
+/* mshare_ctl_create.flags */
+#define MSHARE_CREATE_REPLACE (1u << 0) /* in place of the caller's own view of the file */
+
 /*
  * MSHARE_CTL_CREATE - makes the caller's address space the host of a range
  *
@@ -67,7 +71,9 @@ struct mshare_ctl_query {
  * behind addr, are multiples of the slot size. The view takes no new attachments once the device
  * descriptor it was made through is closed; who is attached then stays attached. fd is open for
  * reading and writing, whatever prot is: the kernel treats other mappings as private ones when it
- * is out of memory.
+ * is out of memory. With MSHARE_CREATE_REPLACE a view that was made through the same device
+ * descriptor takes no new attachments from then on, this one does; and parts of the range may allow
+ * less than prot, for all who attach.
  *   EINVAL  not such a mapping, off the grid, hugetlb or device memory, or userfaultfd watches it
  *   EEXIST  the file has a host with this protection and the same user already
  *   EBUSY   the caller is attached to a region itself
@@ -78,7 +84,7 @@ struct mshare_ctl_query {
  */
 struct mshare_ctl_create {
 	__u32 size;
-	__u32 flags; /* must be 0 */
+	__u32 flags; /* MSHARE_CREATE_REPLACE */
 	__s32 fd;
 	__u32 prot; /* MSHARE_VIEW_READ, or with MSHARE_VIEW_WRITE */
 	__u64 addr;
@@ -150,6 +156,69 @@ struct mshare_ctl_wait {
 	__u32 reserved; /* must be 0 */
 };
 
+/* mshare_ctl_ask.operation. What is not known to a host it answers with EOPNOTSUPP. */
+#define MSHARE_ASK_PROTECT 1 /* argument: MSHARE_VIEW_*, or 0 for no access */
+#define MSHARE_ASK_ADVISE 2 /* argument: as for madvise(2) */
+#define MSHARE_ASK_GROW 3 /* map more of a file that has grown; off and len: what is needed */
+
+/*
+ * MSHARE_CTL_ASK - asks the host of a file to do something to its range, for all who are attached
+ *
+ * Of the host that ATTACH with this fd and prot would find. off and len are of the file. Returns
+ * what the host answers. PROTECT is for everybody or nobody: it is refused when the host cannot
+ * reach all who have the file mapped.
+ *   EPERM    PROTECT and ADVISE: fd is not open for writing
+ *   EBUSY    PROTECT: there are attachments to another host, or to one that is gone, or a mapping
+ *            of the file itself that allows in the range what is to be forbidden
+ *   ENOTCONN PROTECT: nobody is attached
+ *   EPIPE    the host has ended before it answered
+ *   ETIMEDOUT it has not answered in time; it may still do what was asked if it had begun
+ *   EINVAL   operation 0, len 0, or off + len overflows
+ *   ENOENT, EBADF, EACCES, EPERM, ETXTBSY, EOPNOTSUPP as for QUERY; EINTR: killed
+ */
+struct mshare_ctl_ask {
+	__u32 size;
+	__u32 flags; /* must be 0 */
+	__s32 fd;
+	__u32 prot;
+	__u32 operation; /* MSHARE_ASK_* */
+	__u32 argument;
+	__u64 off;
+	__u64 len;
+	__u32 timeout_ms;
+	__u32 reserved; /* must be 0 */
+};
+
+/*
+ * MSHARE_CTL_NEXT - for a host: sleeps until somebody asks; or, as WAIT, until nobody is left
+ *   EINTR   a signal
+ *   EINVAL  no view was made through this descriptor
+ */
+struct mshare_ctl_next {
+	__u32 size;
+	__u32 flags; /* must be 0 */
+	__u32 linger_ms; /* in */
+	__u32 operation; /* out: MSHARE_ASK_*; 0: no view has been used for linger_ms */
+	__u32 argument; /* out */
+	__u32 reserved; /* must be 0 */
+	__u64 off; /* out */
+	__u64 len; /* out */
+	__u64 id; /* out: for ANSWER */
+};
+
+/*
+ * MSHARE_CTL_ANSWER - for a host: what became of it
+ *   ENOENT  who asked has stopped waiting
+ *   EINVAL  error is neither 0 nor a negative error number
+ */
+struct mshare_ctl_answer {
+	__u32 size;
+	__u32 flags; /* must be 0 */
+	__u64 id;
+	__s32 error; /* 0 or -errno */
+	__u32 reserved; /* must be 0 */
+};
+
 #define MSHARE_CTL_MAGIC 0xB7
 #define MSHARE_CTL_QUERY _IOWR(MSHARE_CTL_MAGIC, 0, struct mshare_ctl_query)
 #define MSHARE_CTL_CREATE _IOW(MSHARE_CTL_MAGIC, 1, struct mshare_ctl_create)
@@ -157,5 +226,8 @@ struct mshare_ctl_wait {
 #define MSHARE_CTL_DETACH _IOW(MSHARE_CTL_MAGIC, 3, struct mshare_ctl_detach)
 #define MSHARE_CTL_FLUSH _IOW(MSHARE_CTL_MAGIC, 4, struct mshare_ctl_flush)
 #define MSHARE_CTL_WAIT _IOW(MSHARE_CTL_MAGIC, 5, struct mshare_ctl_wait)
+#define MSHARE_CTL_ASK _IOW(MSHARE_CTL_MAGIC, 6, struct mshare_ctl_ask)
+#define MSHARE_CTL_NEXT _IOWR(MSHARE_CTL_MAGIC, 7, struct mshare_ctl_next)
+#define MSHARE_CTL_ANSWER _IOW(MSHARE_CTL_MAGIC, 8, struct mshare_ctl_answer)
 
 #endif

@@ -10,8 +10,35 @@
 #include "trace.h"
 
 /*
+ * The host's VMA over addr, if the host still maps there what the view promises. It is the host's
+ * own process and may remap what it likes: it then only gets those who trust it a SIGBUS. Host
+ * mmap_lock held.
+ */
+struct vm_area_struct *mshim_host_vma(const struct mshim_view *view, unsigned long addr)
+{
+	struct vm_area_struct *vma = READ_ONCE(view->dead) ? NULL : find_vma(view->mm, addr);
+
+	if (!vma || vma->vm_start > addr || !mshim_maps_file(vma, view->backing, view->writable))
+		return NULL;
+	if (vma->vm_pgoff + ((addr - vma->vm_start) >> PAGE_SHIFT) !=
+	    view->pgoff + ((addr - view->start) >> PAGE_SHIFT))
+		return NULL;
+	return vma;
+}
+
+/* What the host has forbidden, to itself and with that to all. Host mmap_lock held. */
+static bool forbids(const struct vm_area_struct *host, const struct vm_fault *vmf)
+{
+	vm_flags_t needed = vmf->flags & FAULT_FLAG_WRITE ? VM_READ | VM_WRITE : VM_READ;
+
+	return (host->vm_flags & needed) != needed;
+}
+
+/*
  * Whether all of a slot is the view's, in VMAs that the host may have split: a table that is linked
- * is linked whole. host: one of them. Host mmap_lock held.
+ * is linked whole. Not if the host may not read a part: the core would take such entries in an
+ * attached process for a hint of NUMA balancing, and make them accessible. host: one of the VMAs,
+ * which may be read. Host mmap_lock held.
  */
 static bool slot_is_mapped(const struct mshim_view *view, const struct vm_area_struct *host,
 			   unsigned long addr)
@@ -22,7 +49,7 @@ static bool slot_is_mapped(const struct mshim_view *view, const struct vm_area_s
 		return true;
 	while (addr < end) {
 		host = mshim_host_vma(view, addr);
-		if (!host)
+		if (!host || !(host->vm_flags & VM_READ))
 			return false;
 		addr = host->vm_end;
 	}
@@ -229,7 +256,9 @@ static vm_fault_t fault_once(struct mshim_link *link, const struct vm_fault *vmf
 	if (!lock_host(view->mm, vmf, outcome))
 		return 0;
 	vma = mshim_host_vma(view, mshim_host_addr(view, vmf->pgoff));
-	if (vma)
+	if (vma && forbids(vma, vmf))
+		ret = VM_FAULT_SIGSEGV;
+	else if (vma)
 		ret = link_or_fault(link, vmf, vma, seq, tries, outcome);
 	if (!dropped_lock(ret))
 		mmap_read_unlock(view->mm);
@@ -288,7 +317,7 @@ static void bring_in(struct mshim_view *view, const struct vm_fault *vmf)
 			return;
 		ret = 0;
 		vma = mshim_host_vma(view, mshim_host_addr(view, vmf->pgoff));
-		if (vma && !is_there(view, vmf))
+		if (vma && !forbids(vma, vmf) && !is_there(view, vmf))
 			ret = host_fault(view, vma, vmf, tries++);
 		if (!dropped_lock(ret))
 			mmap_read_unlock(view->mm);

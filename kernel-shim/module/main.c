@@ -4,12 +4,9 @@
 #include <linux/compat.h>
 #include <linux/cred.h>
 #include <linux/file.h>
-#include <linux/fcntl.h>
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
-#include <linux/magic.h>
 #include <linux/module.h>
-#include <linux/shmem_fs.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -29,75 +26,15 @@ union argument {
 	struct mshare_ctl_detach detach;
 	struct mshare_ctl_flush flush;
 	struct mshare_ctl_wait wait;
+	struct mshare_ctl_ask ask;
+	struct mshare_ctl_next next;
+	struct mshare_ctl_answer answer;
 };
-
-/* What shmem_mmap() refuses for a writable shared mapping. */
-static bool sealed_against_writing(struct inode *inode)
-{
-	return inode->i_sb->s_magic == TMPFS_MAGIC &&
-	       (SHMEM_I(inode)->seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE));
-}
-
-/*
- * Page cache that mmap() maps by struct page, and that get_user_pages() may always have: it goes by
- * the VMA to know secret memory and DAX, which attached VMAs do not look like.
- */
-static bool is_page_cache(const struct inode *inode)
-{
-	if (inode->i_sb->s_magic == TMPFS_MAGIC)
-		return true;
-	if (inode->i_sb->s_magic == SYSFS_MAGIC)
-		return false; /* has read_folio() for reasons of its own */
-	return inode->i_mapping->a_ops->read_folio && !IS_DAX(inode);
-}
-
-/* What do_mmap() says of a shared mapping with this protection. */
-int mshim_may_map(const struct file *file, bool writable)
-{
-	struct inode *inode = file_inode(file);
-
-	if (!(file->f_mode & FMODE_READ))
-		return -EACCES;
-	if (!writable)
-		return 0;
-	if (!(file->f_mode & FMODE_WRITE) || IS_APPEND(inode))
-		return -EACCES;
-	if (IS_SWAPFILE(inode))
-		return -ETXTBSY;
-	return sealed_against_writing(inode) ? -EPERM : 0;
-}
-
-/*
- * Whether who has this descriptor could mmap() the file with this protection: all that attaching
- * grants. The file is referenced for the caller.
- */
-static struct file *get_backing(s32 fd, u32 prot)
-{
-	struct file *file;
-	int err;
-
-	if (prot != MSHARE_VIEW_READ && prot != (MSHARE_VIEW_READ | MSHARE_VIEW_WRITE))
-		return ERR_PTR(-EINVAL);
-	file = fget(fd);
-	if (!file)
-		return ERR_PTR(-EBADF);
-	if (!S_ISREG(file_inode(file)->i_mode))
-		err = -EBADF;
-	else if (!is_page_cache(file_inode(file)))
-		err = -EOPNOTSUPP;
-	else
-		err = mshim_may_map(file, prot & MSHARE_VIEW_WRITE);
-	if (err) {
-		fput(file);
-		return ERR_PTR(err);
-	}
-	return file;
-}
 
 /* The view of a file for this caller, referenced. mode: of the descriptor, NULL: not wanted. */
 static struct mshim_view *get_view(s32 fd, u32 prot, fmode_t *mode)
 {
-	struct file *file = get_backing(fd, prot);
+	struct file *file = mshim_backing_get(fd, prot);
 	struct mshim_view *view;
 
 	if (IS_ERR(file))
@@ -114,7 +51,8 @@ static long do_query(struct file *control, union argument *arg)
 	struct mshare_ctl_query *q = &arg->query;
 	struct mshim_view *view;
 
-	q->features = MSHARE_FEATURE_PTE_TABLES | MSHARE_FEATURE_READ_VIEWS;
+	q->features = MSHARE_FEATURE_PTE_TABLES | MSHARE_FEATURE_READ_VIEWS |
+		      MSHARE_FEATURE_REQUESTS;
 	q->slot_size = PMD_SIZE;
 	if (q->fd == -1)
 		return 0;
@@ -135,7 +73,7 @@ static long do_query(struct file *control, union argument *arg)
 
 static long do_create(struct file *control, union argument *arg)
 {
-	struct file *file = get_backing(arg->create.fd, arg->create.prot);
+	struct file *file = mshim_backing_get(arg->create.fd, arg->create.prot);
 	long err;
 
 	if (IS_ERR(file))
@@ -228,19 +166,59 @@ static long do_wait(struct file *control, union argument *arg)
 	return mshim_control_wait(control->private_data, arg->wait.linger_ms);
 }
 
+/* A protection binds all who are attached, advice costs them: not for who could not write. */
+static bool may_ask(u32 operation, fmode_t mode)
+{
+	return operation == MSHARE_ASK_GROW || (mode & FMODE_WRITE);
+}
+
+static long do_ask(struct file *control, union argument *arg)
+{
+	const struct mshare_ctl_ask *ask = &arg->ask;
+	struct mshim_view *view;
+	fmode_t mode;
+	long err;
+
+	if (!ask->operation || ask->reserved || !ask->len || ask->off + ask->len < ask->off)
+		return -EINVAL;
+	view = get_view(ask->fd, ask->prot, &mode);
+	if (IS_ERR(view))
+		return PTR_ERR(view);
+	err = may_ask(ask->operation, mode) ? mshim_ask(view, ask) : -EPERM;
+	mshim_view_put(view);
+	return err;
+}
+
+static long do_next(struct file *control, union argument *arg)
+{
+	if (arg->next.reserved)
+		return -EINVAL;
+	return mshim_next(control->private_data, &arg->next);
+}
+
+static long do_answer(struct file *control, union argument *arg)
+{
+	if (arg->answer.reserved)
+		return -EINVAL;
+	return mshim_answer(control->private_data, &arg->answer);
+}
+
 struct operation {
 	unsigned int command;
 	size_t size; /* of the struct, now and, so far, in the first release */
+	u32 flags; /* that are known */
 	long (*run)(struct file *control, union argument *arg);
 };
 
-#define OPERATION(command, name)                                                                   \
-	[_IOC_NR(command)] = { command, sizeof(struct mshare_ctl_##name), do_##name }
+#define OPERATION(command, name, flags)                                                            \
+	[_IOC_NR(command)] = { command, sizeof(struct mshare_ctl_##name), flags, do_##name }
 
 static const struct operation operations[] = {
-	OPERATION(MSHARE_CTL_QUERY, query),   OPERATION(MSHARE_CTL_CREATE, create),
-	OPERATION(MSHARE_CTL_ATTACH, attach), OPERATION(MSHARE_CTL_DETACH, detach),
-	OPERATION(MSHARE_CTL_FLUSH, flush),   OPERATION(MSHARE_CTL_WAIT, wait),
+	OPERATION(MSHARE_CTL_QUERY, query, 0),	 OPERATION(MSHARE_CTL_ATTACH, attach, 0),
+	OPERATION(MSHARE_CTL_DETACH, detach, 0), OPERATION(MSHARE_CTL_FLUSH, flush, 0),
+	OPERATION(MSHARE_CTL_WAIT, wait, 0),	 OPERATION(MSHARE_CTL_ASK, ask, 0),
+	OPERATION(MSHARE_CTL_NEXT, next, 0),	 OPERATION(MSHARE_CTL_ANSWER, answer, 0),
+	OPERATION(MSHARE_CTL_CREATE, create, MSHARE_CREATE_REPLACE),
 };
 
 static long run(const struct operation *op, struct file *control, void __user *user)
@@ -258,7 +236,7 @@ static long run(const struct operation *op, struct file *control, void __user *u
 	ret = copy_struct_from_user(&arg, op->size, user, size);
 	if (ret)
 		return ret;
-	if (arg.query.flags) /* at the same place in every struct */
+	if (arg.query.flags & ~op->flags) /* at the same place in every struct */
 		return -EINVAL;
 	ret = op->run(control, &arg);
 	arg.size = size;
@@ -284,6 +262,8 @@ static int mshim_open_control(struct inode *inode, struct file *file)
 	if (!control)
 		return -ENOMEM;
 	INIT_LIST_HEAD(&control->views);
+	INIT_LIST_HEAD(&control->requests);
+	init_waitqueue_head(&control->wait);
 	file->private_data = control;
 	return 0;
 }

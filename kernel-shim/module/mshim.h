@@ -76,6 +76,7 @@ struct mshim_view {
 	struct hlist_node by_inode;	/* mshim_views_mutex; unhashed: no new attachments */
 	struct hlist_node by_mm;	/* mshim_views_mutex */
 	struct list_head of_control;	/* mshim_views_mutex */
+	struct mshim_control *control;	/* mshim_views_mutex; NULL: the host has left */
 	struct work_struct free_work;
 
 	/* Constant after creation. */
@@ -153,6 +154,9 @@ extern struct workqueue_struct *mshim_free_workqueue;	/* view.c */
 /* view.c */
 struct mshim_control {
 	struct list_head views;		/* mshim_views_mutex */
+	struct list_head requests;	/* mshim_views_mutex */
+	unsigned int waiting;		/* of them, to be taken; written under mshim_views_mutex */
+	wait_queue_head_t wait;		/* for requests */
 };
 
 struct seq_file;
@@ -165,8 +169,10 @@ struct mshim_view *mshim_view_find(struct file *file, u32 prot);
 void mshim_view_put(struct mshim_view *view);
 void mshim_control_close(struct mshim_control *control);
 bool mshim_is_host(struct mm_struct *mm);
+bool mshim_hosts_views(const struct mm_struct *mm);
+bool mshim_view_has_others(const struct mshim_view *view);
+unsigned int mshim_control_users(struct mshim_control *control);
 bool mshim_maps_file(struct vm_area_struct *vma, const struct file *file, bool writable);
-struct vm_area_struct *mshim_host_vma(const struct mshim_view *view, unsigned long addr);
 
 static inline bool mshim_view_overlaps(const struct mshim_view *view, unsigned long start,
 				       unsigned long end)
@@ -189,8 +195,9 @@ static inline unsigned long mshim_host_addr(const struct mshim_view *view, pgoff
 	return view->start + ((pgoff - view->pgoff) << PAGE_SHIFT);
 }
 
-/* main.c */
+/* backing.c */
 int mshim_may_map(const struct file *file, bool writable);
+struct file *mshim_backing_get(s32 fd, u32 prot);
 
 /* link.c */
 extern const struct file_operations mshim_attach_fops;
@@ -208,9 +215,16 @@ static inline unsigned long mshim_link_addr(const struct mshim_link *link, unsig
 /* fault.c */
 vm_fault_t mshim_fault(struct vm_fault *vmf);
 vm_fault_t mshim_mkwrite(struct vm_fault *vmf);
+struct vm_area_struct *mshim_host_vma(const struct mshim_view *view, unsigned long addr);
 
 /* access.c */
 int mshim_access(struct vm_area_struct *vma, unsigned long addr, void *buf, int len, int write);
+
+/* request.c */
+long mshim_ask(struct mshim_view *view, const struct mshare_ctl_ask *ask);
+long mshim_next(struct mshim_control *control, struct mshare_ctl_next *next);
+long mshim_answer(struct mshim_control *control, const struct mshare_ctl_answer *answer);
+void mshim_requests_end(struct mshim_control *control);
 
 /* repair.c */
 void mshim_repair(struct mm_struct *mm, unsigned long address);

@@ -54,16 +54,41 @@ void mshim_view_put(struct mshim_view *view)
 	kref_put(&view->ref, view_release);
 }
 
-bool mshim_is_host(struct mm_struct *mm)
+bool mshim_hosts_views(const struct mm_struct *mm)
 {
 	struct mshim_view *view;
-	bool found = false;
+
+	lockdep_assert_held(&mshim_views_mutex);
+	hash_for_each_possible(views_by_mm, view, by_mm, (unsigned long)mm) {
+		if (view->mm == mm)
+			return true;
+	}
+	return false;
+}
+
+bool mshim_is_host(struct mm_struct *mm)
+{
+	bool found;
 
 	mutex_lock(&mshim_views_mutex);
-	hash_for_each_possible(views_by_mm, view, by_mm, (unsigned long)mm)
-		found |= view->mm == mm;
+	found = mshim_hosts_views(mm);
 	mutex_unlock(&mshim_views_mutex);
 	return found;
+}
+
+/* Whether the file is attached through views that the host of this one has no say in. */
+bool mshim_view_has_others(const struct mshim_view *view)
+{
+	struct mshim_view *other;
+	int bucket;
+
+	lockdep_assert_held(&mshim_views_mutex);
+	hash_for_each(views_by_mm, bucket, other, by_mm) {
+		if (file_inode(other->backing) == file_inode(view->backing) &&
+		    other->control != view->control && atomic_read(&other->users))
+			return true;
+	}
+	return false;
 }
 
 static struct mshim_view *lookup(struct inode *inode, bool writable, kuid_t uid)
@@ -122,7 +147,8 @@ static bool too_many(const struct mshim_view *another)
 }
 
 /*
- * Whether vma is an ordinary shared mapping of this file; mmap_lock of its mm held. VM_SHARED: to a
+ * Whether vma is an ordinary shared mapping of this file that allows no more than the view does: a
+ * host may protect a part, for all who are attached. mmap_lock of its mm held. VM_SHARED: to a
  * mapping of a descriptor that is not open for writing the OOM reaper does as to a private one, and
  * once the host is a victim it cannot fault there any more. Execution and protection keys are in
  * the entries themselves and would reach attached processes, whose own VMAs have neither.
@@ -130,27 +156,36 @@ static bool too_many(const struct mshim_view *another)
 bool mshim_maps_file(struct vm_area_struct *vma, const struct file *file, bool writable)
 {
 	return vma->vm_file && file_inode(vma->vm_file) == file_inode(file) &&
-	       (vma->vm_flags & VM_SHARED) && (vma->vm_flags & VM_READ) &&
+	       (vma->vm_flags & VM_SHARED) &&
 	       !(vma->vm_flags & (VM_IO | VM_PFNMAP | VM_MIXEDMAP | VM_EXEC)) &&
-	       !!(vma->vm_flags & VM_WRITE) == writable && !vma_pkey(vma) &&
+	       (writable || !(vma->vm_flags & VM_WRITE)) && !vma_pkey(vma) &&
 	       !is_vm_hugetlb_page(vma) && !userfaultfd_armed(vma);
 }
 
-/*
- * The host's VMA over addr, if the host still maps there what the view promises. It is the host's
- * own process and may remap what it likes: it then only gets those who trust it a SIGBUS. Host
- * mmap_lock held.
- */
-struct vm_area_struct *mshim_host_vma(const struct mshim_view *view, unsigned long addr)
+static pgoff_t pgoff_at(const struct vm_area_struct *vma, unsigned long addr)
 {
-	struct vm_area_struct *vma = READ_ONCE(view->dead) ? NULL : find_vma(view->mm, addr);
+	return vma->vm_pgoff + ((addr - vma->vm_start) >> PAGE_SHIFT);
+}
 
-	if (!vma || vma->vm_start > addr || !mshim_maps_file(vma, view->backing, view->writable))
-		return NULL;
-	if (vma->vm_pgoff + ((addr - vma->vm_start) >> PAGE_SHIFT) !=
-	    view->pgoff + ((addr - view->start) >> PAGE_SHIFT))
-		return NULL;
-	return vma;
+/* One mapping that allows what the view does; or one that a host has protected parts of. */
+static bool maps_range(struct mm_struct *mm, const struct mshare_ctl_create *arg,
+		       const struct file *file, pgoff_t pgoff)
+{
+	vm_flags_t rights = arg->prot & MSHARE_VIEW_WRITE ? VM_READ | VM_WRITE : VM_READ;
+	unsigned long addr, end = arg->addr + arg->len;
+	struct vm_area_struct *vma;
+
+	for (addr = arg->addr; addr < end; addr = vma->vm_end) {
+		vma = find_vma(mm, addr);
+		if (!vma || vma->vm_start > addr ||
+		    !mshim_maps_file(vma, file, arg->prot & MSHARE_VIEW_WRITE) ||
+		    pgoff_at(vma, addr) != pgoff + ((addr - arg->addr) >> PAGE_SHIFT))
+			return false;
+		if (!(arg->flags & MSHARE_CREATE_REPLACE) &&
+		    (vma->vm_end < end || (vma->vm_flags & (VM_READ | VM_WRITE)) != rights))
+			return false;
+	}
+	return true;
 }
 
 static int check_mapping(struct mm_struct *mm, const struct mshare_ctl_create *arg,
@@ -166,10 +201,9 @@ static int check_mapping(struct mm_struct *mm, const struct mshare_ctl_create *a
 	if (mmap_read_lock_killable(mm))
 		return -EINTR;
 	vma = find_vma(mm, arg->addr);
-	if (vma && vma->vm_start <= arg->addr && vma->vm_end >= end &&
-	    mshim_maps_file(vma, file, arg->prot & MSHARE_VIEW_WRITE)) {
-		*pgoff = vma->vm_pgoff + ((arg->addr - vma->vm_start) >> PAGE_SHIFT);
-		if (IS_ALIGNED(*pgoff << PAGE_SHIFT, PMD_SIZE))
+	if (vma && vma->vm_start <= arg->addr) {
+		*pgoff = pgoff_at(vma, arg->addr);
+		if (IS_ALIGNED(*pgoff << PAGE_SHIFT, PMD_SIZE) && maps_range(mm, arg, file, *pgoff))
 			err = 0;
 	}
 	mmap_read_unlock(mm);
@@ -212,18 +246,24 @@ static struct mshim_view *view_alloc(const struct mshare_ctl_create *arg, struct
 static void unpublish(struct mshim_view *view)
 {
 	list_del(&view->of_control);
+	view->control = NULL;
 	hash_del(&view->by_inode);
 	hash_del(&view->by_mm);
 }
 
-/* Seen as a host first, then looked at: mmap() does it in the other order, so one of us notices. */
-static int publish(struct mshim_control *control, struct mshim_view *view)
+/*
+ * Seen as a host first, then looked at: mmap() does it in the other order, so one of us notices. A
+ * view that is replaced stays for its links, and counts for WAIT.
+ */
+static int publish(struct mshim_control *control, struct mshim_view *view, bool replace)
 {
 	struct inode *inode = file_inode(view->backing);
+	struct mshim_view *old;
 	int err = 0;
 
 	mutex_lock(&mshim_views_mutex);
-	if (lookup(inode, view->writable, view->uid)) {
+	old = lookup(inode, view->writable, view->uid);
+	if (old && !(replace && old->control == control)) {
 		err = -EEXIST;
 	} else if (too_many(view)) {
 		err = -EUSERS;
@@ -231,9 +271,12 @@ static int publish(struct mshim_control *control, struct mshim_view *view)
 		hash_add(views_by_inode, &view->by_inode, (unsigned long)inode);
 		hash_add(views_by_mm, &view->by_mm, (unsigned long)view->mm);
 		list_add(&view->of_control, &control->views);
+		view->control = control;
 		if (mshim_is_attached(view->mm)) {
 			unpublish(view);
 			err = -EBUSY;
+		} else if (old) {
+			hash_del(&old->by_inode);
 		}
 	}
 	mutex_unlock(&mshim_views_mutex);
@@ -254,7 +297,7 @@ int mshim_view_create(struct mshim_control *control, const struct mshare_ctl_cre
 		return -ENOMEM;
 	err = mmu_notifier_register(&view->notifier, view->mm);
 	if (!err) {
-		err = publish(control, view);
+		err = publish(control, view, arg->flags & MSHARE_CREATE_REPLACE);
 		if (err)
 			mmu_notifier_unregister(&view->notifier, view->mm);
 	}
@@ -274,21 +317,22 @@ void mshim_control_close(struct mshim_control *control)
 	mutex_lock(&mshim_views_mutex);
 	list_for_each_entry_safe(view, next, &control->views, of_control) {
 		list_del(&view->of_control);
+		view->control = NULL;
 		hash_del(&view->by_inode);
 		mshim_view_put(view);
 	}
+	mshim_requests_end(control);
 	mutex_unlock(&mshim_views_mutex);
 }
 
-static unsigned int users(struct mshim_control *control)
+unsigned int mshim_control_users(struct mshim_control *control)
 {
 	struct mshim_view *view;
 	unsigned int count = 0;
 
-	mutex_lock(&mshim_views_mutex);
+	lockdep_assert_held(&mshim_views_mutex);
 	list_for_each_entry(view, &control->views, of_control)
 		count += atomic_read(&view->users);
-	mutex_unlock(&mshim_views_mutex);
 	return count;
 }
 
@@ -301,8 +345,11 @@ long mshim_control_wait(struct mshim_control *control, u32 linger_ms)
 	if (list_empty_careful(&control->views))
 		return -EINVAL;
 	for (;;) {
-		bool used = users(control);
+		bool used;
 
+		mutex_lock(&mshim_views_mutex);
+		used = mshim_control_users(control);
+		mutex_unlock(&mshim_views_mutex);
 		if (!used && idle)
 			return 0;
 		idle = !used;

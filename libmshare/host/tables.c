@@ -5,14 +5,20 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include "align.h"
 #include "ctl.h"
+#include "mappings.h"
 #include "mshare/abi.h"
 #include "place.h"
 
 /* How long nobody may be attached before the host leaves: a little more than a restart takes. */
 #define LINGER_MS 1000
+
+/* How long another host may take between its two views: 2,000 times 1 ms. */
+#define OTHER_STEPS 2000
+#define OTHER_STEP_NS 1000000
 
 /*
  * Whole PUD ranges, so that the file can grow a little without a new host. The mapping costs address space only: nothing is
@@ -34,33 +40,80 @@ static int map_object(int object, int prot, void **addr, size_t *len)
 	return place_anywhere(&place, addr);
 }
 
-static int make_view(int device, int object, int prot, uint32_t view)
+static int register_view(int device, int object, const struct mapping *m, uint32_t flags)
 {
-	struct mshare_ctl_create create = { .size = sizeof(create), .fd = object, .prot = view };
-	void *addr;
-	size_t len;
-	int err = map_object(object, prot, &addr, &len);
+	struct mshare_ctl_create create = {
+		.size = sizeof(create),
+		.flags = flags,
+		.fd = object,
+		.prot = m->prot & PROT_WRITE ? MSHARE_VIEW_READ | MSHARE_VIEW_WRITE
+					     : MSHARE_VIEW_READ,
+		.addr = (uintptr_t)m->addr,
+		.len = m->len,
+	};
 
+	return mshare_ctl(device, MSHARE_CTL_CREATE, &create);
+}
+
+/* before: the view that this one is to replace; or NULL. */
+static int make_view(int device, int object, int prot, const struct mapping *before)
+{
+	struct mapping m = { .prot = prot };
+	void *addr;
+	int err = mappings_reserve();
+
+	if (!err)
+		err = map_object(object, prot, &addr, &m.len);
 	if (err)
 		return err;
-	create.addr = (uintptr_t)addr;
-	create.len = len;
-	err = mshare_ctl(device, MSHARE_CTL_CREATE, &create);
+	m.addr = addr;
+	if (before)
+		err = mappings_copy_protection(before, m.addr);
+	if (!err)
+		err = register_view(device, object, &m, before ? MSHARE_CREATE_REPLACE : 0);
 	if (err)
-		sys_munmap(addr, len);
+		sys_munmap(m.addr, m.len);
+	else
+		mappings_add(m.addr, m.len, prot);
 	return err;
 }
 
-/* A file has two views, with tables of their own. -EEXIST: others host both. */
+static bool has_view(int device, int object, uint32_t prot, int *err)
+{
+	struct mshare_ctl_query query = { .size = sizeof(query), .fd = object, .prot = prot };
+
+	*err = mshare_ctl(device, MSHARE_CTL_QUERY, &query);
+	return *err == 0;
+}
+
+/* Another host has the view for reading and is about to make the one for writing. */
+static void await_other(int device, int object)
+{
+	int err;
+
+	for (int i = 0; i < OTHER_STEPS && has_view(device, object, MSHARE_VIEW_READ, &err); i++) {
+		if (has_view(device, object, MSHARE_VIEW_READ | MSHARE_VIEW_WRITE, &err) ||
+		    err != -ENOENT)
+			return;
+		nanosleep(&(struct timespec){ 0, OTHER_STEP_NS }, NULL);
+	}
+}
+
+/*
+ * A file has two views, with tables of their own. Who has made the one for reading hosts both, so
+ * that one process can be asked to change what all may do. -EEXIST: another one.
+ */
 static int make_views(int device, int object)
 {
-	int read_err = make_view(device, object, PROT_READ, MSHARE_VIEW_READ);
-	int write_err = make_view(device, object, PROT_READ | PROT_WRITE,
-				  MSHARE_VIEW_READ | MSHARE_VIEW_WRITE);
+	int read_err = make_view(device, object, PROT_READ, NULL);
+	int write_err;
 
-	if (!read_err || !write_err)
-		return 0;
-	return write_err == -EEXIST ? read_err : write_err;
+	if (read_err == -EEXIST) {
+		await_other(device, object);
+		return read_err;
+	}
+	write_err = make_view(device, object, PROT_READ | PROT_WRITE, NULL);
+	return !read_err || !write_err ? 0 : write_err;
 }
 
 /*
@@ -86,6 +139,72 @@ static int host_object(int device, int object)
 	return writable < 0 ? writable : make_views(device, writable);
 }
 
+/* Of a file that has grown: new views that show all of it. Who is attached keeps the old ones. */
+static int replace_views(int device, int object)
+{
+	static const int prots[] = { PROT_READ, PROT_READ | PROT_WRITE };
+	cleanup_fd int writable = open_for_writing(object);
+	int err = writable < 0 ? writable : 0;
+
+	for (size_t i = 0; !err && i < sizeof(prots) / sizeof(prots[0]); i++) {
+		const struct mapping *before = mappings_largest(prots[i]);
+		const struct mapping copy = before ? *before : (struct mapping){ 0 };
+
+		if (before)
+			err = make_view(device, writable, prots[i], &copy);
+	}
+	return err;
+}
+
+/* More is wanted than is mapped; not more than there is. */
+static int grow(int device, int object, uint64_t end)
+{
+	const struct mapping *largest = mappings_largest(PROT_READ);
+	struct stat st;
+	int err = sys_fstat(object, &st);
+
+	if (err)
+		return err;
+	if (end > (uint64_t)st.st_size + page_sizes()->pmd)
+		return -ENXIO;
+	return largest && end <= largest->len ? 0 : replace_views(device, object);
+}
+
+static int do_asked(int device, int object, const struct mshare_ctl_next *asked)
+{
+	switch (asked->operation) {
+	case MSHARE_ASK_PROTECT:
+		return mappings_protect(
+			asked->off, asked->len,
+			(asked->argument & MSHARE_VIEW_READ ? PROT_READ : 0) |
+				(asked->argument & MSHARE_VIEW_WRITE ? PROT_WRITE : 0));
+	case MSHARE_ASK_ADVISE:
+		return mappings_advise(asked->off, asked->len, (int)asked->argument);
+	case MSHARE_ASK_GROW:
+		return grow(device, object, asked->off + asked->len);
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
+/* Does what is asked until nobody is attached. */
+static int serve_requests(int device, int object)
+{
+	for (;;) {
+		struct mshare_ctl_next next = { .size = sizeof(next), .linger_ms = LINGER_MS };
+		struct mshare_ctl_answer answer = { .size = sizeof(answer) };
+		int err = mshare_ctl(device, MSHARE_CTL_NEXT, &next);
+
+		if (err || !next.operation)
+			return err;
+		answer.id = next.id;
+		answer.error = do_asked(device, object, &next);
+		err = mshare_ctl(device, MSHARE_CTL_ANSWER, &answer);
+		if (err && err != -ENOENT) /* who asked may have stopped waiting */
+			return err;
+	}
+}
+
 static int report(int status, int err)
 {
 	int written = sys_write_byte(status, (char)-err);
@@ -96,7 +215,6 @@ static int report(int status, int err)
 
 int tables_serve(int object, int status)
 {
-	struct mshare_ctl_wait wait = { .size = sizeof(wait), .linger_ms = LINGER_MS };
 	cleanup_fd int device = ctl_open();
 	int err = device < 0 ? device : host_object(device, object);
 	int told = report(status, err == -EEXIST ? 0 : err);
@@ -105,5 +223,5 @@ int tables_serve(int object, int status)
 		return 0;
 	if (!err)
 		err = told;
-	return err ? err : mshare_ctl(device, MSHARE_CTL_WAIT, &wait);
+	return err ? err : serve_requests(device, object);
 }

@@ -27,6 +27,7 @@ extern const struct command command_doctor;
 extern const struct command command_list;
 extern const struct command command_load;
 extern const struct command command_metrics;
+extern const struct command command_revoke;
 extern const struct command command_rm;
 extern const struct command command_save;
 extern const struct command command_run;

@@ -123,7 +123,7 @@ def check_device(root, pages):
     text = (pathlib.Path(root) / "include/mshare/abi.h").read_text()
     named = {"MSHARE_CTL_MAGIC"}
     constants = set(re.findall(r"^#define (MSHARE_\w+)", text, re.M)) - named
-    words = set(re.findall(r"\bMSHARE_(?:CTL|VIEW|FEATURE)_\w*[A-Z]\b", pages["mshare.4"].text))
+    words = set(re.findall(r"\bMSHARE_(?:ASK|CREATE|CTL|FEATURE|VIEW)_\w*[A-Z]\b", pages["mshare.4"].text))
     return both_ways(constants, "abi.h", words, "mshare(4)")
 
 

@@ -129,10 +129,13 @@ class Page:
                 for name, section in re.findall(r"\*(mshare[\w-]*)\*\((\d)\)", self.text)}
 
 
+PUBLIC = ("mshare.h", "mshare/control.h", "mshare/image.h")
+
+
 def header(root):
     """The public API, of which mshare.h includes parts."""
     include = pathlib.Path(root) / "include"
-    return Header("".join((include / name).read_text() for name in ("mshare.h", "mshare/image.h")))
+    return Header("".join((include / name).read_text() for name in PUBLIC))
 
 
 def symbol_map(root):

@@ -128,7 +128,7 @@ void figure_end(struct figure *f)
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: bench-shim [attach | fork | punch]\n");
+	fprintf(stderr, "usage: bench-shim [attach | fork | punch | protect]\n");
 	return 2;
 }
 
@@ -137,8 +137,8 @@ int main(int argc, char **argv)
 	const char *only = argc > 1 ? argv[1] : "";
 	bool all = argc == 1;
 
-	if (argc > 2 ||
-	    (!all && strcmp(only, "attach") && strcmp(only, "fork") && strcmp(only, "punch")))
+	if (argc > 2 || (!all && strcmp(only, "attach") && strcmp(only, "fork") &&
+			 strcmp(only, "punch") && strcmp(only, "protect")))
 		return usage();
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (all || !strcmp(only, "attach")) {
@@ -150,5 +150,7 @@ int main(int argc, char **argv)
 		bench_fork(GIB, 301);
 	if (all || !strcmp(only, "punch"))
 		bench_punch(201);
+	if (!strcmp(only, "protect")) /* wants 2 GiB of memory */
+		bench_protect(GIB, 64, 9);
 	return 0;
 }

@@ -36,10 +36,11 @@ void figure_flag(struct figure *f, const char *key, bool value);
 void figure_number(struct figure *f, const char *key, double value);
 void figure_end(struct figure *f);
 
-/* --- shim-attach.c, shim-fork.c, shim-punch.c --- */
+/* --- shim-attach.c, shim-fork.c, shim-protect.c, shim-punch.c --- */
 
 void bench_attach(size_t size);
 void bench_fork(size_t size, unsigned int rounds);
+void bench_protect(size_t size, unsigned int processes, unsigned int rounds);
 void bench_punch(unsigned int rounds);
 
 #endif

@@ -51,7 +51,7 @@ is_installed() {
 # Nothing that is only meant for building may be installed, nor anything outside these folders.
 no_strangers() {
 	strangers=$(cd "$prefix" && find . -type f -o -type l | grep -Ev \
-		'^\./(include/mshare(\.h|/(abi|image)\.h)|lib/libmshare\.(a|so(\.[0-9.]+)?)|lib/pkgconfig/(lib)?mshare\.pc|lib/mshare/libmshare-preload\.so|share/bash-completion/completions/mshare|share/zsh/site-functions/_mshare|bin/mshare|libexec/mshare-host|share/man/man[0-9]/mshare[^/]*)$')
+		'^\./(include/mshare(\.h|/(abi|control|image)\.h)|lib/libmshare\.(a|so(\.[0-9.]+)?)|lib/pkgconfig/(lib)?mshare\.pc|lib/mshare/libmshare-preload\.so|share/bash-completion/completions/mshare|share/zsh/site-functions/_mshare|bin/mshare|libexec/mshare-host|share/man/man[0-9]/mshare[^/]*)$')
 	test -z "$strangers" || {
 		echo "$strangers"
 		return 1
@@ -135,7 +135,7 @@ if ! install_library; then
 fi
 export PKG_CONFIG_PATH="$prefix/lib/pkgconfig"
 
-for file in include/mshare.h include/mshare/abi.h include/mshare/image.h lib/libmshare.so lib/libmshare.so.0 lib/libmshare.a \
+for file in include/mshare.h include/mshare/abi.h include/mshare/control.h include/mshare/image.h lib/libmshare.so lib/libmshare.so.0 lib/libmshare.a \
 	lib/pkgconfig/libmshare.pc lib/pkgconfig/mshare.pc lib/mshare/libmshare-preload.so bin/mshare libexec/mshare-host \
 	share/man/man1/mshare.1 share/man/man3/mshare_create.3 share/man/man3/mshare_attach.3 \
 	share/man/man1/mshare-run.1 share/man/man5/mshare-image.5 \

@@ -8,18 +8,8 @@
 
 struct operations operations;
 
-int operations_begin(void **state)
+static void describe_for_all(struct operations *f)
 {
-	struct operations *f = &operations;
-
-	(void)state;
-	f->device = device_open();
-	f->fd = memory_file(OPERATIONS_SIZE);
-	f->own = (struct mapping){ map_plain(f->fd, OPERATIONS_SIZE, READ_WRITE), OPERATIONS_SIZE,
-				   f->fd };
-	check_equal(view_create(f->device, f->fd, &f->own, READ_WRITE), 0);
-	f->room = mmap(NULL, 2 * PAGE, READ_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	check(f->room != MAP_FAILED && mprotect(f->room + PAGE, PAGE, PROT_NONE) == 0);
 	f->all[QUERY] = (struct operation){
 		MSHARE_CTL_QUERY,
 		sizeof(struct mshare_ctl_query),
@@ -50,6 +40,10 @@ int operations_begin(void **state)
 		0,
 		{ .flush = { sizeof(struct mshare_ctl_flush), 0, f->fd, BOTH, 0, SLOT } },
 	};
+}
+
+static void describe_for_hosts(struct operations *f)
+{
 	f->all[WAIT] = (struct operation){
 		MSHARE_CTL_WAIT,
 		sizeof(struct mshare_ctl_wait),
@@ -57,6 +51,45 @@ int operations_begin(void **state)
 		0,
 		{ .wait = { sizeof(struct mshare_ctl_wait), 0, 0, 0 } },
 	};
+	/* Nobody answers, and nobody has asked. */
+	f->all[ASK] = (struct operation){
+		MSHARE_CTL_ASK,
+		sizeof(struct mshare_ctl_ask),
+		true,
+		-ETIMEDOUT,
+		{ .ask = { sizeof(struct mshare_ctl_ask), 0, f->fd, BOTH, MSHARE_ASK_ADVISE, 0, 0,
+			   SLOT, 1, 0 } },
+	};
+	f->all[NEXT] = (struct operation){
+		MSHARE_CTL_NEXT,
+		sizeof(struct mshare_ctl_next),
+		false,
+		0,
+		{ .next = { sizeof(struct mshare_ctl_next), 0, 0, 0, 0, 0, 0, 0, 0 } },
+	};
+	f->all[ANSWER] = (struct operation){
+		MSHARE_CTL_ANSWER,
+		sizeof(struct mshare_ctl_answer),
+		false,
+		-ENOENT,
+		{ .answer = { sizeof(struct mshare_ctl_answer), 0, 1, 0, 0 } },
+	};
+}
+
+int operations_begin(void **state)
+{
+	struct operations *f = &operations;
+
+	(void)state;
+	f->device = device_open();
+	f->fd = memory_file(OPERATIONS_SIZE);
+	f->own = (struct mapping){ map_plain(f->fd, OPERATIONS_SIZE, READ_WRITE), OPERATIONS_SIZE,
+				   f->fd };
+	check_equal(view_create(f->device, f->fd, &f->own, READ_WRITE), 0);
+	f->room = mmap(NULL, 2 * PAGE, READ_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	check(f->room != MAP_FAILED && mprotect(f->room + PAGE, PAGE, PROT_NONE) == 0);
+	describe_for_all(f);
+	describe_for_hosts(f);
 	return 0;
 }
 

@@ -26,6 +26,9 @@ union argument {
 	struct mshare_ctl_detach detach;
 	struct mshare_ctl_flush flush;
 	struct mshare_ctl_wait wait;
+	struct mshare_ctl_ask ask;
+	struct mshare_ctl_next next;
+	struct mshare_ctl_answer answer;
 	char bytes[4096];
 };
 
@@ -38,7 +41,7 @@ struct operation {
 	union argument valid;
 };
 
-enum operation_id { QUERY, CREATE, ATTACH, FLUSH, WAIT, OPERATIONS };
+enum operation_id { QUERY, CREATE, ATTACH, FLUSH, WAIT, ASK, NEXT, ANSWER, OPERATIONS };
 
 struct operations {
 	int device;

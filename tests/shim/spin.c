@@ -57,6 +57,7 @@ static void spin(void *arg)
 	char *at = attach(s->scene->fd, s->scene->size, READ_WRITE);
 
 	signal(SIGBUS, on_bus);
+	signal(SIGSEGV, on_bus); /* what the host forbids */
 	for (;;) {
 		uint64_t state = atomic_load(&s->board->state), word = 0;
 		bool there;

@@ -46,19 +46,28 @@ static void wrong_flags(const struct operation *op)
 	operation_answers(op, &argument, op->answer);
 	for (int bit = 0; bit < 32; bit++) {
 		argument.file.flags = 1u << bit;
+		if (op->command == MSHARE_CTL_CREATE && 1u << bit == MSHARE_CREATE_REPLACE)
+			continue; /* test-ask.c */
 		operation_answers(op, &argument, -EINVAL);
 	}
 }
 
 static void test_flags(void **state)
 {
-	union argument wait = operations.all[WAIT].valid;
+	union argument wait = operations.all[WAIT].valid, ask = operations.all[ASK].valid;
+	union argument next = operations.all[NEXT].valid, answer = operations.all[ANSWER].valid;
 
 	(void)state;
 	operations_each(wrong_flags);
 	for (int bit = 0; bit < 32; bit++) {
 		wait.wait.reserved = 1u << bit;
 		operation_answers(&operations.all[WAIT], &wait, -EINVAL);
+		ask.ask.reserved = 1u << bit;
+		operation_answers(&operations.all[ASK], &ask, -EINVAL);
+		next.next.reserved = 1u << bit;
+		operation_answers(&operations.all[NEXT], &next, -EINVAL);
+		answer.answer.reserved = 1u << bit;
+		operation_answers(&operations.all[ANSWER], &answer, -EINVAL);
 	}
 }
 

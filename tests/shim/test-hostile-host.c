@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A host that changes its own range in every way while others are attached. They see the bytes of
- * the file or get SIGBUS; never anything else of the host's, nor of a page that is gone.
+ * the file or get a signal; never anything else of the host's, nor of a page that is gone.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -73,6 +73,7 @@ static void be_victim(void *arg)
 	char *at = attach(s->fd, SIZE, READ_WRITE);
 
 	signal(SIGBUS, on_bus);
+	signal(SIGSEGV, on_bus); /* what the host forbids */
 	while (!atomic_load(&tally->stop))
 		for (size_t page = 0; page < SIZE / PAGE; page += 7)
 			look_at(at, page);

@@ -85,7 +85,7 @@ static void test_truncated_disk_file(void **state)
 	scene_end(&s);
 }
 
-/* What the host does to its mapping. Attached processes see the file or get SIGBUS. */
+/* What the host does to its mapping. Attached processes see the file or get a signal. */
 static void protect(const struct mapping *own)
 {
 	check(mprotect(own->at + SLOT, PAGE * 9, PROT_NONE) == 0);
@@ -134,7 +134,6 @@ static void put_anonymous_memory_there(const struct mapping *own)
 HOST(deed_unmap)
 HOST(unmap_one_page)
 HOST(protect)
-HOST(make_read_only)
 HOST(move_away)
 HOST(put_anonymous_memory_there)
 
@@ -142,6 +141,13 @@ static void host_drop_pages(const struct change *c, uint64_t state)
 {
 	put_value(c, state);
 	servant_do(&servant, drop_pages);
+}
+
+/* Reading is still allowed. */
+static void host_make_read_only(const struct change *c, uint64_t state)
+{
+	put_value(c, state);
+	servant_do(&servant, make_read_only);
 }
 
 static void host_restore(const struct change *c, uint64_t state)
@@ -162,7 +168,7 @@ static void test_host_changes(void **state)
 		{ host_deed_unmap, NOTHING },	  { host_restore, VALUE },
 		{ host_unmap_one_page, NOTHING }, { host_restore, VALUE },
 		{ host_protect, NOTHING },	  { host_make_read_write, VALUE },
-		{ host_make_read_only, NOTHING }, { host_make_read_write, VALUE },
+		{ host_make_read_only, VALUE },	  { host_make_read_write, VALUE },
 		{ host_drop_pages, VALUE },	  { host_move_away, NOTHING },
 		{ host_restore, VALUE },	  { host_put_anonymous_memory_there, NOTHING },
 		{ host_restore, VALUE },

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* list, stat and rm on regions that the test makes. */
+/* list, stat, rm and revoke on regions that the test makes. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -188,6 +188,31 @@ static void rm_goes_on_after_a_failure(void **state)
 	check_complaint(tool("stat %s", name), 1, "does not exist");
 }
 
+/* Who has the region open sees that it is gone. */
+static void revoke_ends_it_for_all(void **state)
+{
+	struct stat st;
+
+	assert_int_equal(fstat(mshare_fd(*state), &st), 0);
+	assert_int_equal(st.st_size, size);
+	check_complaint(tool("revoke /mshare-test-no-such %s", name), 1, "/mshare-test-no-such");
+	assert_int_equal(fstat(mshare_fd(*state), &st), 0);
+	assert_int_equal(st.st_size, 0);
+	assert_null(mshare_open(name, O_RDONLY, NULL));
+}
+
+/* Who may not write to it cannot. */
+static void revoke_without_right(void **state)
+{
+	struct stat st;
+
+	if (getuid() || !tool_become(UNPRIVILEGED))
+		skip();
+	check_complaint(tool("revoke %s", name), 1, "no right");
+	assert_int_equal(fstat(mshare_fd(*state), &st), 0);
+	assert_int_equal(st.st_size, size);
+}
+
 static void rm_says_nothing_when_done(void **state)
 {
 	const struct tool_run *run = tool("rm %s", name);
@@ -225,6 +250,8 @@ int main(int argc, char **argv)
 		CASE(rm_goes_on_after_a_failure),
 		CASE(rm_says_nothing_when_done),
 		CASE(full_output_is_an_error),
+		CASE(revoke_ends_it_for_all),
+		CASE(revoke_without_right),
 	};
 
 	tool_main(argc, argv);

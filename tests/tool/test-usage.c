@@ -8,8 +8,10 @@
 
 static void help_is_on_stdout(void **state)
 {
-	static const char *const commands[] = { "",	   "doctor", "list", "stat",  "top", "rm",
-						"metrics", "save",   "load", "bench", "run" };
+	static const char *const commands[] = {
+		"",	  "doctor",  "list", "stat", "top",   "rm",
+		"revoke", "metrics", "save", "load", "bench", "run"
+	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
@@ -81,6 +83,7 @@ static void operands_are_counted(void **state)
 	check_complaint(tool("stat /a /b"), 2, "2 names given");
 	check_complaint(tool("metrics /a"), 2, "\"/a\"");
 	check_complaint(tool("rm"), 2, "rm NAME");
+	check_complaint(tool("revoke"), 2, "revoke NAME");
 	check_complaint(tool("bench"), 2, "bench tables");
 	check_complaint(tool("bench table"), 2, "\"table\"");
 	check_complaint(tool("bench tables more"), 2, "\"more\"");

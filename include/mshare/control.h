@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/* Calls that take effect in all attached processes at once. A part of mshare.h, which includes it. */
+#ifndef LIBMSHARE_CONTROL_H
+#define LIBMSHARE_CONTROL_H
+
+#include "../mshare.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * mshare_protect - what all attached processes may do with a part of a region
+ * @r:    the region, open for writing.
+ * @off:  where it begins; a multiple of the base page size, with PROT_NONE of the grid
+ *        (mshare_stat: grid).
+ * @len:  bytes, a multiple of the same, or up to the end; 0 means to the end.
+ * @prot: PROT_NONE, PROT_READ, or PROT_READ|PROT_WRITE: again what each attachment allows.
+ *
+ * When it returns, a forbidden access raises SIGSEGV in every attached process, and makes a system
+ * call fail as any bad address does. Needs the kernel module: elsewhere nobody can change another
+ * process's page tables. It binds attachments, those that are made later too, and is forgotten when
+ * nobody is attached any more; who has the right to map the file by itself (mshare_fd()) is not
+ * bound. A call that fails has changed nothing, but for ETIMEDOUT and where the host process is
+ * killed meanwhile: then it may be done in part, until everybody has attached anew.
+ *
+ * Returns 0; -1 on failure:
+ *   EBADF       r is NULL, closed or not a handle
+ *   EINVAL      unknown prot, PROT_WRITE without PROT_READ, off negative, a range off the grid
+ *   ENXIO       the range passes the present end of the region
+ *   EACCES      the region is opened read-only
+ *   EPERM       the memfd is sealed against writing
+ *   EOPNOTSUPP  the backend is not shim, or no host process can be had
+ *   ENOTCONN    nobody is attached
+ *   EBUSY       it could not be enforced for everybody: a process has the region attached with
+ *               another host's tables, as after the end of a host process, or with none
+ *               (mshare_stat: reason), or maps the file by itself and may do more
+ *   ETIMEDOUT   the host process did not answer within ten seconds; it may still do it
+ *   ENOMEM      no memory, or too many parts with different rights (vm.max_map_count)
+ *   EMFILE, ENFILE  no descriptor is left to reach the kernel module
+ */
+MSHARE_API int mshare_protect(mshare_t r, off_t off, size_t len, int prot);
+
+/* mshare_advise() advice */
+enum mshare_advice {
+	MSHARE_ADVICE_WILLNEED = 1, /* read in what is on disk or in swap, in the background */
+	MSHARE_ADVICE_POPULATE = 2, /* allocate all pages, huge if the backend has them */
+	MSHARE_ADVICE_COLLAPSE = 3, /* huge pages for each PMD-sized piece that holds anything */
+	MSHARE_ADVICE_DISCARD = 4, /* as MSHARE_FLUSH_DISCARD */
+	MSHARE_ADVICE_COLD = 5, /* the first to be reclaimed (shim) */
+	MSHARE_ADVICE_PAGEOUT = 6, /* reclaim now: to swap, or to the file (shim) */
+	MSHARE_ADVICE_HUGEPAGE = 7, /* huge pages when first touched, if the mount lets (shim) */
+	MSHARE_ADVICE_NOHUGEPAGE = 8, /* base pages only (shim) */
+	MSHARE_ADVICE_DONTDUMP = 9, /* on no backend: each process says so for itself */
+};
+
+/*
+ * mshare_advise - advice about a part of a region, with the same effect for all
+ * @r:      the region.
+ * @off:    where it begins; a multiple of the page size, with COLLAPSE of PMD size.
+ * @len:    bytes, a multiple of the same, or up to the end; 0 means to the end.
+ * @advice: enum mshare_advice.
+ *
+ * What is about the memory works on every backend, attached here or not. What is about page
+ * tables is done by the process that hosts them, and refused where there is none: it would reach
+ * one process only, for which there is madvise(2). POPULATE and COLLAPSE take time in proportion to
+ * len. The kernel may not follow advice: without swap, PAGEOUT leaves memory where it is.
+ * HUGEPAGE and NOHUGEPAGE are forgotten when nobody is attached any more.
+ *
+ * Returns 0; -1 on failure, and then it may be done in part:
+ *   EBADF       r is NULL, closed or not a handle
+ *   EINVAL      unknown advice, off negative, a range off the grid
+ *   ENXIO       the range passes the present end of the region
+ *   EACCES      DISCARD, COLD, PAGEOUT, HUGEPAGE, NOHUGEPAGE on a region opened read-only
+ *   EPERM       the same on a sealed memfd
+ *   EOPNOTSUPP  it would reach one process only, no host process can be had, or the kernel or file
+ *               system cannot do it
+ *   EBUSY       COLLAPSE: pages are in use at this moment, not all became huge
+ *   ETIMEDOUT   the host process did not answer within ten seconds
+ *   ENOMEM      no memory, no free huge pages, or a limit of a cgroup
+ *   EIO, ENOSPC, EDQUOT  from the device or file system
+ *   EMFILE, ENFILE  no descriptor is left to reach the kernel module
+ */
+MSHARE_API int mshare_advise(mshare_t r, off_t off, size_t len, int advice);
+
+/*
+ * mshare_lock - keep a part of a region in memory, for everybody
+ * @r:   the region.
+ * @off: where it begins; a multiple of the page size.
+ * @len: bytes, a multiple of the same, or up to the end; 0 means to the end.
+ *
+ * Brings all its pages in and keeps the kernel from reclaiming them, whoever uses them: by a locked
+ * mapping that the library holds in this process, which takes page tables there. It lasts until
+ * mshare_unlock() of the same range, mshare_close(), execve(2) or the end of this process, and is not
+ * inherited by fork(2). Ranges may overlap, or be the same; each counts.
+ *
+ * Returns 0; -1 on failure:
+ *   EBADF   r is NULL, closed or not a handle
+ *   EINVAL  off negative, a range off the grid
+ *   ENXIO   the range passes the present end of the region
+ *   EPERM   RLIMIT_MEMLOCK is 0, without CAP_IPC_LOCK
+ *   ENOMEM  RLIMIT_MEMLOCK allows less, without CAP_IPC_LOCK; no memory or huge pages for all of
+ *           it; no room in the address space
+ */
+MSHARE_API int mshare_lock(mshare_t r, off_t off, size_t len);
+
+/*
+ * mshare_unlock - take one mshare_lock() back
+ * @off, @len: as given to it, through this handle and in this process. len 0: to the present end.
+ *
+ * Returns 0; -1 on failure:
+ *   EBADF   r is NULL, closed or not a handle
+ *   EINVAL  that range was not locked; or len is 0 and off is negative or off the grid
+ *   ENXIO   len is 0 and off passes the present end of the region
+ */
+MSHARE_API int mshare_unlock(mshare_t r, off_t off, size_t len);
+
+/*
+ * mshare_mempolicy - on which NUMA nodes a part of a region is allocated, whoever touches it first
+ * @r:     the region, open for writing: a memfd or POSIX shared memory.
+ * @off:   where it begins; a multiple of the page size.
+ * @len:   bytes, a multiple of the same, or up to the end; 0 means to the end.
+ * @mode:  as for mbind(2): MPOL_BIND, MPOL_INTERLEAVE, MPOL_PREFERRED, MPOL_LOCAL, MPOL_DEFAULT
+ *         (none of its own again), with its flags.
+ * @nodes: a bit for each node, as for mbind(2).
+ * @max:   the number of bits, as for mbind(2).
+ *
+ * For pages that are allocated from now on, by any process, for the life of the object. Pages that
+ * are there already stay where they are.
+ *
+ * Returns 0; -1 on failure:
+ *   EBADF       r is NULL, closed or not a handle
+ *   EINVAL      off negative, a range off the grid, unknown mode, nodes that do not exist or are
+ *               not allowed to this process
+ *   ENXIO       the range passes the present end of the region
+ *   EACCES      the region is opened read-only
+ *   EOPNOTSUPP  hugetlb pages and regular files have no policy that all share; no NUMA
+ *   EPERM       a sandbox forbids mbind(2)
+ *   ENOMEM      no memory
+ */
+MSHARE_API int mshare_mempolicy(mshare_t r, off_t off, size_t len, int mode,
+				const unsigned long *nodes, unsigned long max);
+
+/*
+ * mshare_resize - make a region longer or shorter while it is used
+ * @r:    the region, open for writing.
+ * @size: bytes, more than 0. Rounded up to the grid (mshare_stat: grid), of hugetlb regions to the
+ *        page size, of regular files not at all.
+ *
+ * Everybody learns the size by mshare_stat(). Attachments keep their addresses and lengths; what is
+ * new reads as zero and can be attached by all, with MSHARE_SAME_ADDR behind what was there. Huge
+ * pages for it are reserved before it can be touched. What is cut off is lost, and touching it
+ * raises SIGBUS in every process, until the region is made longer again.
+ *
+ * Returns 0; -1 on failure, and then the size is what it was:
+ *   EBADF      r is NULL, closed or not a handle
+ *   EINVAL     size 0
+ *   EOVERFLOW  size does not fit a file offset, or exceeds RLIMIT_FSIZE
+ *   EACCES     the region is opened read-only
+ *   EPERM      the memfd is sealed against growing or shrinking
+ *   ENOSPC     the file system holds less (see MSHARE_NORESERVE), or a quota is full
+ *   ENOMEM     no free huge pages, or no memory
+ *   EIO        from the device
+ */
+MSHARE_API int mshare_resize(mshare_t r, size_t size);
+
+/*
+ * mshare_revoke - end a region for everybody
+ * @r: the region, open for writing; not a regular file.
+ *
+ * Its memory is given back at once, and touching it raises SIGBUS in every process that has it
+ * attached or mapped. Handles and names stay, of a region of size 0: nothing can be attached. For
+ * processes that are to live on, tell them before.
+ *
+ * Returns 0; -1 on failure:
+ *   EBADF       r is NULL, closed or not a handle
+ *   EACCES      the region is opened read-only
+ *   EPERM       the memfd is sealed against shrinking
+ *   EOPNOTSUPP  a regular file: its contents would be lost
+ *   ENOMEM      no memory
+ */
+MSHARE_API int mshare_revoke(mshare_t r);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* Region-wide control: one call, every attached process. Each returns 0, or -errno with a sentence. */
+#ifndef MSHARE_CONTROL_H
+#define MSHARE_CONTROL_H
+
+#include "region.h"
+
+must_check int region_protect(struct region *r, off_t off, uint64_t len, int prot);
+must_check int region_advise(struct region *r, off_t off, uint64_t len, int advice);
+
+must_check int region_lock(struct region *r, off_t off, uint64_t len);
+must_check int region_unlock(struct region *r, off_t off, uint64_t len);
+/* For the last who has the region. */
+void region_unlock_all(struct region *r);
+
+/* As for mbind(2). */
+struct mempolicy {
+	int mode;
+	const unsigned long *nodes;
+	unsigned long max;
+};
+must_check int region_mempolicy(struct region *r, off_t off, uint64_t len,
+				const struct mempolicy *policy);
+
+must_check int region_resize(struct region *r, uint64_t size);
+must_check int region_revoke(struct region *r);
+
+#endif

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+#include "mappings.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "rights.h"
+
+static struct mapping *mappings;
+static size_t count;
+
+int mappings_reserve(void)
+{
+	struct mapping *grown = reallocarray(mappings, count + 1, sizeof(*grown));
+
+	if (!grown)
+		return -ENOMEM;
+	mappings = grown;
+	return 0;
+}
+
+void mappings_add(void *addr, size_t len, int prot)
+{
+	mappings[count++] = (struct mapping){ addr, len, prot };
+}
+
+const struct mapping *mappings_largest(int prot)
+{
+	const struct mapping *largest = NULL;
+
+	for (size_t i = 0; i < count; i++)
+		if (mappings[i].prot == prot && (!largest || mappings[i].len > largest->len))
+			largest = &mappings[i];
+	return largest;
+}
+
+/* What of the range a mapping has; 0: nothing. */
+static size_t overlap(const struct mapping *m, uint64_t off, uint64_t len)
+{
+	if (off >= m->len)
+		return 0;
+	return len < m->len - off ? len : m->len - off;
+}
+
+/* What was, to be put back: as many parts as there were, so that it takes no more mappings. */
+struct before {
+	struct right *rights;
+	long count;
+};
+
+static void put_back(const struct before *before)
+{
+	for (long i = 0; i < before->count; i++) {
+		const struct right *part = &before->rights[i];
+		void *addr = (void *)part->start;
+
+		/* Joining what was cut needs no memory that is not there. */
+		if (sys_mprotect(addr, part->end - part->start, part->prot))
+			abort(); /* better no host than one that has done half of it */
+	}
+}
+
+static int protect_one(const struct mapping *m, uint64_t off, uint64_t len, int prot,
+		       struct before *before)
+{
+	size_t part = overlap(m, off, len);
+	int err;
+
+	*before = (struct before){ 0 };
+	if (!part)
+		return 0;
+	before->count = rights_of(m->addr + off, part, &before->rights);
+	if (before->count < 0) {
+		err = (int)before->count;
+		before->count = 0;
+		return err;
+	}
+	err = sys_mprotect(m->addr + off, part, prot & m->prot);
+	if (err)
+		put_back(before);
+	return err;
+}
+
+int mappings_protect(uint64_t off, uint64_t len, int prot)
+{
+	struct before *before = calloc(count, sizeof(*before));
+	size_t done = 0;
+	int err = before ? 0 : -ENOMEM;
+
+	while (!err && done < count) {
+		err = protect_one(&mappings[done], off, len, prot, &before[done]);
+		done++;
+	}
+	for (size_t i = 0; i < done; i++) {
+		if (err && i + 1 < done)
+			put_back(&before[i]);
+		free(before[i].rights);
+	}
+	free(before);
+	return err;
+}
+
+int mappings_advise(uint64_t off, uint64_t len, int advice)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		size_t part = overlap(&mappings[i], off, len);
+		int this_err = part ? sys_madvise(mappings[i].addr + off, part, advice) : 0;
+
+		err = err ? err : this_err;
+	}
+	return err;
+}
+
+int mappings_copy_protection(const struct mapping *from, char *to)
+{
+	struct right *rights;
+	long parts = rights_of(from->addr, from->len, &rights);
+	int err = parts < 0 ? (int)parts : 0;
+
+	for (long i = 0; !err && i < parts; i++) {
+		size_t off = rights[i].start - (uintptr_t)from->addr;
+
+		if (rights[i].prot != from->prot)
+			err = sys_mprotect(to + off, rights[i].end - rights[i].start,
+					   rights[i].prot);
+	}
+	free(rights);
+	return err;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* The public entry points of region-wide control: find the region, translate the result. */
+#include "control.h"
+#include "entry.h"
+#include "handle.h"
+
+/* The region of a handle, for the call that is made with it. */
+#define CALL(h, call)                                                                              \
+	({                                                                                         \
+		const int entered = sys_errno();                                                   \
+		struct region *r = handle_get(h);                                                  \
+		int call_err = r ? (call) : entry_unknown(h);                                      \
+		if (r)                                                                             \
+			region_put(r);                                                             \
+		entry_leave(entered, call_err);                                                    \
+	})
+
+int mshare_protect(mshare_t h, off_t off, size_t len, int prot)
+{
+	return CALL(h, region_protect(r, off, len, prot));
+}
+
+int mshare_advise(mshare_t h, off_t off, size_t len, int advice)
+{
+	return CALL(h, region_advise(r, off, len, advice));
+}
+
+int mshare_lock(mshare_t h, off_t off, size_t len)
+{
+	return CALL(h, region_lock(r, off, len));
+}
+
+int mshare_unlock(mshare_t h, off_t off, size_t len)
+{
+	return CALL(h, region_unlock(r, off, len));
+}
+
+int mshare_mempolicy(mshare_t h, off_t off, size_t len, int mode, const unsigned long *nodes,
+		     unsigned long max)
+{
+	const struct mempolicy policy = { mode, nodes, max };
+
+	return CALL(h, region_mempolicy(r, off, len, &policy));
+}
+
+int mshare_resize(mshare_t h, size_t size)
+{
+	return CALL(h, region_resize(r, size));
+}
+
+int mshare_revoke(mshare_t h)
+{
+	return CALL(h, region_revoke(r));
+}

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mshare_advise(). What is about the object works from any process for all; what is about page
+ * tables is the host's to do, where there is one; what is about one process's mapping is refused.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "align.h"
+#include "collapse.h"
+#include "control.h"
+#include "log.h"
+#include "mshare/abi.h"
+#include "probe.h"
+#include "shim-ask.h"
+#include "window.h"
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25 /* Linux 6.1 */
+#endif
+
+/* A host answers in time for so much. */
+#define ASK_STEP GIB
+
+/* How often a huge page is tried whose base pages are in use at this moment. */
+#define COLLAPSE_TRIES 5
+
+static const char call[] = "advise";
+
+/* Through a mapping of its own: madvise(2) does there what it would anywhere. */
+static int advise_object(struct region *r, const struct range *range, int advice)
+{
+	struct window w;
+	int err = window_open(r, call, range, PROT_READ, &w);
+
+	if (err)
+		return err;
+	err = sys_madvise(w.addr, w.len, advice);
+	window_close(&w);
+	return err ? fail(err, "advise: the kernel refused (%s)", strerrordesc_np(-err)) : 0;
+}
+
+static int will_need(struct region *r, const struct range *range)
+{
+	int err;
+
+	if (r->kind == REGION_HUGETLB)
+		return 0; /* always in memory */
+	if (r->kind == REGION_SHMEM)
+		return advise_object(r, range, MADV_WILLNEED);
+	err = sys_readahead(r->fd, range->off, (off_t)range->len);
+	return err ? fail(err, "advise: reading ahead failed (%s)", strerrordesc_np(-err)) : 0;
+}
+
+static bool may_collapse(const struct region *r, const struct range *range)
+{
+	return r->pages == MSHARE_PAGES_THP && is_multiple((uint64_t)range->off, r->grid);
+}
+
+static int populate(struct region *r, const struct range *range)
+{
+	int prot = r->writable ? PROT_READ | PROT_WRITE : PROT_READ;
+	struct attachment part = { .region = r, .prot = prot };
+	struct window w;
+	int err = window_open(r, call, range, prot, &w);
+
+	if (err)
+		return err;
+	part.addr = w.addr;
+	part.len = w.len;
+	if (!may_collapse(r, range) ||
+	    collapse_populate(w.addr, w.len, page_sizes()->pmd, r->writable))
+		err = backend_populate(&part);
+	window_close(&w);
+	return err;
+}
+
+/* -EINVAL: there is nothing in it, or there cannot be more. */
+static int collapse_piece(char *addr, size_t pmd)
+{
+	int err = -EAGAIN;
+
+	for (int i = 0; i < COLLAPSE_TRIES && (err == -EAGAIN || err == -EBUSY); i++)
+		err = sys_madvise(addr, pmd, MADV_COLLAPSE);
+	return err == -EINVAL ? 0 : err;
+}
+
+static int collapse_pieces(const struct region *r, const struct range *range,
+			   const struct window *w)
+{
+	uint64_t pmd = page_sizes()->pmd;
+	int err = 0;
+
+	for (uint64_t done = 0; !err && done + pmd <= range->len; done += pmd) {
+		off_t data = sys_seek_data(r->fd, range->off + (off_t)done);
+
+		if (data == -ENXIO)
+			break;
+		if (data > range->off + (off_t)(done + pmd)) {
+			done = align_down((uint64_t)(data - range->off), pmd) - pmd;
+			continue;
+		}
+		err = collapse_piece(w->addr + done, pmd);
+	}
+	return err;
+}
+
+static int collapse(struct region *r, const struct range *range)
+{
+	struct window w;
+	int err;
+
+	if (r->kind == REGION_HUGETLB)
+		return 0; /* they are */
+	if (r->kind == REGION_FILE || !probe_thp_collapse())
+		return fail(-EOPNOTSUPP, "advise: the kernel makes no huge pages of %s",
+			    r->kind == REGION_FILE ? "regular files" : "shared memory");
+	err = range_check(range, call, page_sizes()->pmd);
+	if (!err)
+		err = window_open(r, call, range, PROT_READ, &w);
+	if (err)
+		return err;
+	err = collapse_pieces(r, range, &w);
+	window_close(&w);
+	if (err == -EAGAIN || err == -EBUSY)
+		return fail(-EBUSY, "advise: pages are in use, not all became huge");
+	return err ? fail(-ENOMEM, "advise: no free huge pages, or a limit of a cgroup") : 0;
+}
+
+static int host_error(int err)
+{
+	if (err == -ETIMEDOUT)
+		return fail(err, "advise: the host process does not answer; is it stopped?");
+	if (err == -ENOMEM || err == -EMFILE || err == -ENFILE || err == -EPERM)
+		return fail(err, "advise: %s", strerrordesc_np(-err));
+	if (err == -EINVAL)
+		return fail(-EOPNOTSUPP, "advise: this kernel does not know it");
+	return fail(-EOPNOTSUPP, "advise: no host process to do it (%s)", strerrordesc_np(-err));
+}
+
+/* By the one process whose page tables map the pages. */
+static int by_host(struct region *r, const struct range *range, int advice)
+{
+	uint64_t end = (uint64_t)range->off + range->len;
+	int err = 0;
+
+	if (!r->ops->hosts_tables)
+		return fail(-EOPNOTSUPP,
+			    "advise: with the %s backend it would reach the mapping of one process "
+			    "only: use madvise(2) there",
+			    r->ops->name);
+	if (!r->writable)
+		return fail(-EACCES, "advise: the region is opened for reading only");
+	for (uint64_t off = (uint64_t)range->off; !err && off < end; off += ASK_STEP) {
+		uint64_t len = end - off < ASK_STEP ? end - off : ASK_STEP;
+		struct shim_request request = { MSHARE_ASK_ADVISE, (uint32_t)advice, off, 0 };
+
+		err = align_up(len, page_sizes()->base, &request.len);
+		if (!err)
+			err = shim_ask_host(r, &request);
+	}
+	return err ? host_error(err) : 0;
+}
+
+static int advise(struct region *r, const struct range *range, int advice)
+{
+	switch (advice) {
+	case MSHARE_ADVICE_WILLNEED:
+		return will_need(r, range);
+	case MSHARE_ADVICE_POPULATE:
+		return populate(r, range);
+	case MSHARE_ADVICE_COLLAPSE:
+		return collapse(r, range);
+	case MSHARE_ADVICE_COLD:
+		return by_host(r, range, MADV_COLD);
+	case MSHARE_ADVICE_PAGEOUT:
+		return by_host(r, range, MADV_PAGEOUT);
+	case MSHARE_ADVICE_HUGEPAGE:
+		return by_host(r, range, MADV_HUGEPAGE);
+	default:
+		return by_host(r, range, MADV_NOHUGEPAGE);
+	}
+}
+
+int region_advise(struct region *r, off_t off, uint64_t len, int advice)
+{
+	struct range range;
+	int err;
+
+	if (advice < MSHARE_ADVICE_WILLNEED || advice > MSHARE_ADVICE_DONTDUMP)
+		return fail(-EINVAL, "advise: %d is not an mshare_advice value", advice);
+	if (advice == MSHARE_ADVICE_DISCARD)
+		return region_flush(r, off, len, MSHARE_FLUSH_DISCARD);
+	if (advice == MSHARE_ADVICE_DONTDUMP)
+		return fail(-EOPNOTSUPP, "advise: what a core dump leaves out each process says "
+					 "for itself: madvise(2), MADV_DONTDUMP");
+	err = range_find(r, call, off, len, &range);
+	if (!err)
+		err = range_check(&range, call, range_page(r));
+	return err || !range.len ? err : advise(r, &range, advice);
+}

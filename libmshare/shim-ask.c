@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+#include "shim-ask.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+#include "ctl.h"
+#include "host.h"
+#include "mshare/abi.h"
+
+/* How long a host may take. One that is stopped never answers. */
+#define TIMEOUT_MS 10000
+
+/* A host that dies is followed by another, which may die as well. */
+#define TRIES 4
+
+int shim_ask(const struct region *r, int prot, const struct shim_request *request)
+{
+	struct mshare_ctl_ask ask = {
+		.size = sizeof(ask),
+		.fd = r->fd,
+		.prot = prot & PROT_WRITE ? MSHARE_VIEW_READ | MSHARE_VIEW_WRITE : MSHARE_VIEW_READ,
+		.operation = request->operation,
+		.argument = request->argument,
+		.off = request->off,
+		.len = request->len,
+		.timeout_ms = TIMEOUT_MS,
+	};
+	cleanup_fd int device = ctl_open();
+
+	return device < 0 ? device : mshare_ctl(device, MSHARE_CTL_ASK, &ask);
+}
+
+int shim_ask_host(const struct region *r, const struct shim_request *request)
+{
+	int err = 0;
+
+	for (int i = 0; i < TRIES && !err; i++) {
+		err = shim_ask(r, PROT_READ | PROT_WRITE, request);
+		if (err != -ENOENT && err != -EPIPE)
+			return err;
+		/* Who has lost its host is attached all the same: the next one knows of it. */
+		err = host_start_tables(r->fd, r->name[0] ? r->name : "(unnamed)");
+	}
+	return err ? err : -EPIPE;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* System calls of region-wide control: see sys.h. */
+#include "sys.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "sys-retry.h"
+
+int sys_mprotect(void *addr, size_t len, int prot)
+{
+	return (int)RETRY(mprotect(addr, len, prot));
+}
+
+/* The system call itself: sanitizers make the function of that name do nothing. */
+int sys_mlock(void *addr, size_t len)
+{
+	return (int)RETRY(syscall(SYS_mlock, addr, len));
+}
+
+int sys_mbind(void *addr, size_t len, int mode, const unsigned long *nodes, unsigned long maxnode)
+{
+	return (int)RETRY(syscall(SYS_mbind, addr, len, mode, nodes, maxnode, 0));
+}
+
+int sys_shrink(int fd, off_t size)
+{
+	return (int)RETRY(ftruncate(fd, size));
+}
+
+int sys_readahead(int fd, off_t off, off_t len)
+{
+	return -posix_fadvise(fd, off, len, POSIX_FADV_WILLNEED);
+}
