@@ -215,7 +215,11 @@ MSHARE_API int mshare_fd(mshare_t r);
  *   ENOMEM      no room in the address space, RLIMIT_AS, too many mappings; huge pages that were
  *               not reserved before and are not free; with MSHARE_POPULATE no memory, also by the
  *               limit of a cgroup; RLIMIT_MEMLOCK after mlockall(MCL_FUTURE)
- *   EOPNOTSUPP  MSHARE_POPULATE before Linux 5.14; no shared tables, which attr required
+ *   EOPNOTSUPP  MSHARE_POPULATE before Linux 5.14; no shared tables, which attr required, or which
+ *               it takes to see what mshare_map() has made of parts of the region
+ *   EOWNERDEAD  the process that hosted the page tables has been killed, and with it what
+ *               mshare_map() had put into the region; possible again when all who are attached
+ *               have detached
  */
 MSHARE_API void *mshare_attach(mshare_t r, void *addr, off_t off, size_t len, int prot,
 			       unsigned int flags);
@@ -275,6 +279,7 @@ MSHARE_API int mshare_flush(mshare_t r, off_t off, size_t len, unsigned int flag
 #define MSHARE_STAT_F_IO_URING                                                                     \
 	(1u << 4) /* the last MSHARE_FLUSH_DATA, save or load of the handle used io_uring */
 #define MSHARE_STAT_F_DIRECT (1u << 5) /* the last save or load went past the page cache */
+#define MSHARE_STAT_F_PARTS (1u << 6) /* parts are of other objects: mshare_map() */
 
 struct mshare_stat {
 	size_t size; /* in: sizeof(struct mshare_stat) */

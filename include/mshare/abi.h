@@ -78,8 +78,8 @@ struct mshare_ctl_query {
  * reading and writing, whatever prot is: the kernel treats other mappings as private ones when it
  * is out of memory. With MSHARE_CREATE_REPLACE a view that was made through the same device
  * descriptor takes no new attachments from then on, this one does; and pieces of the range may
- * allow less than prot, for all who attach. Parts are those of the views that this descriptor has of the
- * file already, and are mapped here as they are there.
+ * allow less than prot, for all who attach. Parts are those of the views that this descriptor has
+ * of the file already, and are mapped here as they are there.
  *   EINVAL  not such a mapping, off the grid, hugetlb or device memory, or userfaultfd watches it
  *   EEXIST  the file has a host with this protection and the same user already; or one this caller
  *           trusts, with parts

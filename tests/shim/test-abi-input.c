@@ -62,7 +62,10 @@ static void test_flags(void **state)
 	for (int bit = 0; bit < 32; bit++) {
 		wait.wait.reserved = 1u << bit;
 		operation_answers(&operations.all[WAIT], &wait, -EINVAL);
-		ask.ask.reserved = 1u << bit;
+		ask.ask.map_fd = (int)(1u << bit);
+		operation_answers(&operations.all[ASK], &ask, -EINVAL);
+		ask.ask.map_fd = 0;
+		ask.ask.map_off = 1ull << bit << bit;
 		operation_answers(&operations.all[ASK], &ask, -EINVAL);
 		next.next.reserved = 1u << bit;
 		operation_answers(&operations.all[NEXT], &next, -EINVAL);
