@@ -14,8 +14,8 @@
  *
  * Words. The *host* of a backing file is the process whose page tables are shared: it maps the file
  * with mmap(2) and registers that range. A *view* is what it registered: (file, protection, host
- * user) -> range of its address space. A *part* is a range of it that is of another file. A *link* is
- * one attached mapping of a view in some process. A *slot* is what one link step covers: a PMD
+ * user) -> range of its address space. A *part* is a range of it that is of another file. A *link*
+ * is one attached mapping of a view in some process. A *slot* is what one link step covers: a PMD
  * entry, 2 MiB on x86-64.
  */
 #ifndef _MSHARE_ABI_H
