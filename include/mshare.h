@@ -215,11 +215,8 @@ MSHARE_API int mshare_fd(mshare_t r);
  *   ENOMEM      no room in the address space, RLIMIT_AS, too many mappings; huge pages that were
  *               not reserved before and are not free; with MSHARE_POPULATE no memory, also by the
  *               limit of a cgroup; RLIMIT_MEMLOCK after mlockall(MCL_FUTURE)
- *   EOPNOTSUPP  MSHARE_POPULATE before Linux 5.14; no shared tables, which attr required, or which
- *               it takes to see what mshare_map() has made of parts of the region
- *   EOWNERDEAD  the process that hosted the page tables has been killed, and with it what
- *               mshare_map() had put into the region; possible again when all who are attached
- *               have detached
+ *   EOPNOTSUPP  MSHARE_POPULATE before Linux 5.14; no shared tables, required by attr or mshare_map()
+ *   EOWNERDEAD  others see what mshare_map() did, which went with its killed host, until they detach
  */
 MSHARE_API void *mshare_attach(mshare_t r, void *addr, off_t off, size_t len, int prot,
 			       unsigned int flags);
@@ -271,13 +268,11 @@ MSHARE_API int mshare_flush(mshare_t r, off_t off, size_t len, unsigned int flag
 #define MSHARE_STAT_TABLES (1ull << 1) /* reads /proc/self/pagemap and smaps of the attachments */
 
 /* mshare_stat.flags */
-#define MSHARE_STAT_F_TRUNCATED                                                                    \
-	(1u << 0) /* the file is shorter than it was or than what is attached */
+#define MSHARE_STAT_F_TRUNCATED (1u << 0) /* the file is shorter than it was, or than attached */
 #define MSHARE_STAT_F_READ_ONLY (1u << 1) /* the handle cannot write */
 #define MSHARE_STAT_F_SHARED_TABLES (1u << 2) /* processes share page tables */
 #define MSHARE_STAT_F_HOST (1u << 3) /* an mshare-host serves this region */
-#define MSHARE_STAT_F_IO_URING                                                                     \
-	(1u << 4) /* the last MSHARE_FLUSH_DATA, save or load of the handle used io_uring */
+#define MSHARE_STAT_F_IO_URING (1u << 4) /* last MSHARE_FLUSH_DATA, save, load used io_uring */
 #define MSHARE_STAT_F_DIRECT (1u << 5) /* the last save or load went past the page cache */
 #define MSHARE_STAT_F_PARTS (1u << 6) /* parts are of other objects: mshare_map() */
 

@@ -62,7 +62,7 @@ MSHARE_API int mshare_protect(mshare_t r, off_t off, size_t len, int prot);
  * mshare_lock(), mshare_mempolicy(), mshare_save(), mshare_load(), making it shorter, and advice
  * WILLNEED, POPULATE and COLLAPSE are refused with EOPNOTSUPP; MSHARE_FLUSH_DATA writes all objects
  * back. When the process that hosts the page tables is killed, who is attached keeps what there is,
- * but nobody can attach until all of them have detached (EOWNERDEAD). A call that fails has changed
+ * but nobody can attach until all of them have detached. A call that fails has changed
  * nothing, but for ETIMEDOUT and where the host process is killed meanwhile: then one protection may
  * see the new object and another the old, until everybody has attached anew.
  *

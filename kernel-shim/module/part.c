@@ -276,9 +276,8 @@ int mshim_parts_fsync(struct mshim_parts *parts, loff_t start, loff_t end, int d
 	while ((file = next_part(parts, &pgoff, last, &part))) {
 		pgoff_t until = min(last, part.last);
 		pgoff_t from = part.pgoff + (pgoff - part.first);
-		int this_err = vfs_fsync_range(file, (loff_t)from << PAGE_SHIFT,
-					       ((loff_t)(from + (until - pgoff) + 1) << PAGE_SHIFT) - 1,
-					       datasync);
+		loff_t to = (loff_t)(from + (until - pgoff) + 1) << PAGE_SHIFT;
+		int this_err = vfs_fsync_range(file, (loff_t)from << PAGE_SHIFT, to - 1, datasync);
 
 		err = err ?: this_err;
 		fput(file);
