@@ -117,6 +117,16 @@ void file_write(const char *path, const void *bytes, size_t size)
 	check(fclose(file) == 0);
 }
 
+void album_save(mshare_t r, const char *name)
+{
+	check(mshare_save(r, AT_FDCWD, album(name), NULL) == 0);
+}
+
+void album_load(mshare_t r, const char *name)
+{
+	check(mshare_load(r, AT_FDCWD, album(name), NULL) == 0);
+}
+
 static bool has_page(enum shape shape, size_t page)
 {
 	size_t of_chunk = page % (CHUNK / PAGE);

@@ -29,6 +29,10 @@ size_t file_size(const char *path);
 unsigned char *file_read(const char *path, size_t *size);
 void file_write(const char *path, const void *bytes, size_t size);
 
+/* To and from a file in it, with the default attributes; it must succeed. */
+void album_save(mshare_t r, const char *name);
+void album_load(mshare_t r, const char *name);
+
 /* Which pages a region has. */
 enum shape {
 	SHAPE_NOTHING, /* none was ever touched */

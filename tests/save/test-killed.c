@@ -34,7 +34,7 @@ static void save_for_ever(void *arg)
 	signpost_raise(&actor->begun);
 	for (uint64_t version = actor->version;; version++) {
 		shape_fill(actor->bytes, REGION, SHAPE_SPARSE, version);
-		check(mshare_save(actor->region, AT_FDCWD, album("image"), NULL) == 0);
+		album_save(actor->region, "image");
 	}
 }
 
@@ -44,7 +44,7 @@ static void load_for_ever(void *arg)
 
 	signpost_raise(&actor->begun);
 	for (;;)
-		check(mshare_load(actor->region, AT_FDCWD, album("image"), NULL) == 0);
+		album_load(actor->region, "image");
 }
 
 /* Up to the time that two files take, or more on a slow machine: any moment will do. */
@@ -82,11 +82,11 @@ static void savers(void **state)
 	(void)state;
 	actor.bytes = bytes;
 	shape_fill(bytes, REGION, SHAPE_SPARSE, seen);
-	check(mshare_save(actor.region, AT_FDCWD, album("image"), NULL) == 0);
+	album_save(actor.region, "image");
 	for (long i = 0; i < rounds; i++) {
 		actor.version = seen + 1;
 		kill_sometime(save_for_ever, &actor);
-		check(mshare_load(r, AT_FDCWD, album("image"), NULL) == 0);
+		album_load(r, "image");
 		versions += version_of(back) != seen;
 		check(version_of(back) >= seen);
 		seen = version_of(back);
@@ -105,11 +105,11 @@ static void loaders(void **state)
 	struct actor actor = { .region = region_with(REGION, SHAPE_DENSE, 2, &back) };
 
 	(void)state;
-	check(mshare_save(r, AT_FDCWD, album("image"), NULL) == 0);
+	album_save(r, "image");
 	for (long i = 0; i < rounds; i++) {
 		shape_fill(back, REGION, SHAPE_DENSE, 2);
 		kill_sometime(load_for_ever, &actor);
-		check(mshare_load(actor.region, AT_FDCWD, album("image"), NULL) == 0);
+		album_load(actor.region, "image");
 		shape_check(back, REGION, SHAPE_SPARSE, 1);
 	}
 	region_drop(r, bytes);
