@@ -21,7 +21,8 @@ const char *album_dir(void);
 /* The path of a file in it; from the same few buffers again after eight calls. */
 const char *album(const char *name);
 
-/* Files in it whose name begins so; "" for all. */
+/* Files in it whose name begins so; "" for all. To be called, or counted. */
+void album_each(const char *prefix, void (*use)(const char *path, void *arg), void *arg);
 size_t album_count(const char *prefix);
 
 size_t file_size(const char *path);
