@@ -47,6 +47,7 @@ static void test_host_is_killed(void **state)
 	check(COMES_TRUE((p = mshare_attach(r, NULL, 0, REGION, READ_WRITE, 0)) != MAP_FAILED));
 	check_equal(p[0], 1);
 	check_equal(p[SLOT], 0);
+	check(mshare_detach(r, p, REGION) == 0);
 	region_end(r);
 	nobody_hosts();
 }
@@ -110,6 +111,7 @@ static void test_storm(void **state)
 	print_message("%lu words written during %u exchanges\n", atomic_load(&s->writes),
 		      exchanges);
 	check(atomic_load(&s->writes) > exchanges);
+	check(mshare_detach(s->r, p, REGION) == 0);
 	region_end(s->r);
 	nobody_hosts();
 }
