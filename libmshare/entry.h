@@ -3,7 +3,10 @@
 #ifndef MSHARE_ENTRY_H
 #define MSHARE_ENTRY_H
 
+#include "handle.h"
 #include "mshare.h"
+#include "region.h"
+#include "sys.h"
 
 /*
  * -errno inside, errno and a sentence outside. A call that succeeds leaves errno alone, whatever
@@ -14,5 +17,19 @@ int entry_leave(int entered, int err);
 
 /* -EBADF with a sentence. */
 int entry_unknown(mshare_t h);
+
+/*
+ * A call that is made with a handle: `call` is an expression about `struct region *r`, which it has a
+ * reference to until it has ended. The value is what the public call returns.
+ */
+#define CALL(h, call)                                                                              \
+	({                                                                                         \
+		const int entered = sys_errno();                                                   \
+		struct region *r = handle_get(h);                                                  \
+		int call_err = r ? (call) : entry_unknown(h);                                      \
+		if (r)                                                                             \
+			region_put(r);                                                             \
+		entry_leave(entered, call_err);                                                    \
+	})
 
 #endif

@@ -2,18 +2,6 @@
 /* The public entry points of region-wide control: find the region, translate the result. */
 #include "control.h"
 #include "entry.h"
-#include "handle.h"
-
-/* The region of a handle, for the call that is made with it. */
-#define CALL(h, call)                                                                              \
-	({                                                                                         \
-		const int entered = sys_errno();                                                   \
-		struct region *r = handle_get(h);                                                  \
-		int call_err = r ? (call) : entry_unknown(h);                                      \
-		if (r)                                                                             \
-			region_put(r);                                                             \
-		entry_leave(entered, call_err);                                                    \
-	})
 
 int mshare_protect(mshare_t h, off_t off, size_t len, int prot)
 {

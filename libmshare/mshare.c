@@ -137,90 +137,51 @@ mshare_t mshare_from_fd(int fd, const struct mshare_attr *attr)
 
 int mshare_fd(mshare_t h)
 {
-	const int entered = sys_errno();
-	struct region *r = handle_get(h);
-	int fd;
-
-	if (!r)
-		return entry_leave(entered, entry_unknown(h));
-	fd = r->fd;
-	region_put(r);
-	return entry_leave(entered, fd);
+	return CALL(h, r->fd);
 }
 
 void *mshare_attach(mshare_t h, void *addr, off_t off, size_t len, int prot, unsigned int flags)
 {
-	const int entered = sys_errno();
 	const struct attach_request req = { addr, off, len, prot, flags };
-	struct region *r = handle_get(h);
 	void *at = MAP_FAILED;
-	int err;
 
-	if (!r) {
-		entry_leave(entered, entry_unknown(h));
-		return MAP_FAILED;
-	}
-	err = region_attach(r, &req, &at);
-	region_put(r);
-	return entry_leave(entered, err) ? MAP_FAILED : at;
+	return CALL(h, region_attach(r, &req, &at)) ? MAP_FAILED : at;
 }
 
 int mshare_detach(mshare_t h, void *addr, size_t len)
 {
-	const int entered = sys_errno();
-	struct region *r = handle_get(h);
-	int err;
-
-	if (!r)
-		return entry_leave(entered, entry_unknown(h));
-	err = region_detach(r, addr, len);
-	region_put(r);
-	return entry_leave(entered, err);
+	return CALL(h, region_detach(r, addr, len));
 }
 
 int mshare_flush(mshare_t h, off_t off, size_t len, unsigned int flags)
 {
-	const int entered = sys_errno();
-	struct region *r = handle_get(h);
-	int err;
+	return CALL(h, region_flush(r, off, len, flags));
+}
 
-	if (!r)
-		return entry_leave(entered, entry_unknown(h));
-	err = region_flush(r, off, len, flags);
-	region_put(r);
-	return entry_leave(entered, err);
+static int save(struct region *r, int dirfd, const char *path, const struct mshare_image_attr *attr)
+{
+	struct mshare_image_attr ours;
+	int err = options_image_attr(attr, MSHARE_IMAGE_CACHED, &ours);
+
+	return err ? err : region_save(r, dirfd, path, &ours);
 }
 
 int mshare_save(mshare_t h, int dirfd, const char *path, const struct mshare_image_attr *attr)
 {
-	const int entered = sys_errno();
-	struct mshare_image_attr ours;
-	struct region *r = handle_get(h);
-	int err;
+	return CALL(h, save(r, dirfd, path, attr));
+}
 
-	if (!r)
-		return entry_leave(entered, entry_unknown(h));
-	err = options_image_attr(attr, MSHARE_IMAGE_CACHED, &ours);
-	if (!err)
-		err = region_save(r, dirfd, path, &ours);
-	region_put(r);
-	return entry_leave(entered, err);
+static int load(struct region *r, int dirfd, const char *path, const struct mshare_image_attr *attr)
+{
+	struct mshare_image_attr ours;
+	int err = options_image_attr(attr, MSHARE_IMAGE_CACHED | MSHARE_IMAGE_CHECK, &ours);
+
+	return err ? err : region_load(r, dirfd, path, &ours);
 }
 
 int mshare_load(mshare_t h, int dirfd, const char *path, const struct mshare_image_attr *attr)
 {
-	const int entered = sys_errno();
-	struct mshare_image_attr ours;
-	struct region *r = handle_get(h);
-	int err;
-
-	if (!r)
-		return entry_leave(entered, entry_unknown(h));
-	err = options_image_attr(attr, MSHARE_IMAGE_CACHED | MSHARE_IMAGE_CHECK, &ours);
-	if (!err)
-		err = region_load(r, dirfd, path, &ours);
-	region_put(r);
-	return entry_leave(entered, err);
+	return CALL(h, load(r, dirfd, path, attr));
 }
 
 static int check_stat(const struct mshare_stat *st)
@@ -239,24 +200,23 @@ static int check_stat(const struct mshare_stat *st)
 		       : 0;
 }
 
-int mshare_stat(mshare_t h, struct mshare_stat *st)
+static int report(struct region *r, struct mshare_stat *st)
 {
-	const int entered = sys_errno();
-	struct region *r = handle_get(h);
 	struct mshare_stat ours = { 0 };
-	int err;
+	int err = check_stat(st);
 
-	if (!r)
-		return entry_leave(entered, entry_unknown(h));
-	err = check_stat(st);
 	if (!err) {
 		ours.want = st->want;
 		err = region_stat(r, &ours);
 	}
 	if (!err)
 		options_out(st, &ours, sizeof(ours));
-	region_put(r);
-	return entry_leave(entered, err);
+	return err;
+}
+
+int mshare_stat(mshare_t h, struct mshare_stat *st)
+{
+	return CALL(h, report(r, st));
 }
 
 int mshare_close(mshare_t h)

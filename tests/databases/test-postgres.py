@@ -7,7 +7,6 @@ usage: test-postgres.py [--mshare PATH] [--backend NAME] [--memory mmap|sysv] [O
 
 Without --mshare the server runs as it is: what the test expects must hold for that, too.
 """
-import argparse
 import os
 import pathlib
 import signal
@@ -18,11 +17,11 @@ import account
 import mappings
 import postgres
 import shared_memory
+import stage
 import tap
 
 POOL_MIB = 64
 SCALE = 2  # 200,000 accounts, 26 MB
-BACKENDS = ("auto", "plain", "thp", "hugetlb", "shim")
 
 
 class Scene:
@@ -30,22 +29,13 @@ class Scene:
         self.options = options
         self.account = account.Account("postgres")
         self.programs = postgres.find_programs()
-        self.can_be_tried()
+        stage.can_be_tried(options, self.account, self.programs, "PostgreSQL")
         self.turn = account.take_turns(self.programs / "postgres")
         self.directory = self.account.make_directory("mshare-pg")
-        prefix = [options.mshare, "run"] if options.mshare else []
-        if prefix and options.backend != "auto":
-            prefix += ["--backend", options.backend]
         self.cluster = postgres.Cluster(self.account, self.programs, self.directory,
-                                        [*prefix, "--"] if prefix else [], postgres.uninstalled())
+                                        stage.run_prefix(options), postgres.uninstalled())
         self.before = shared_memory.inventory(self.account, options.mshare)
         self.committed = 0
-
-    def can_be_tried(self):
-        if not self.programs:
-            tap.skip_all("PostgreSQL is not installed: .ci/install-deps databases")
-        if self.options.mshare and not self.account.can_execute(self.options.mshare):
-            tap.skip_all(f"{self.account.name} cannot execute {self.options.mshare}, where it is")
 
     def diagnosis(self):
         lines = self.cluster.log_text().splitlines()
@@ -192,8 +182,7 @@ def restarts(scene):
 
 def nothing_is_left_behind(scene):
     scene.cluster.stop()
-    more = shared_memory.left_behind(scene.before, scene.account, scene.options.mshare)
-    tap.expect(not more, "\n".join(sorted(more)))
+    stage.nothing_left_behind(scene)
 
 
 SMOKE = [initdb, start, load, the_pool_is_a_region, read_only, nothing_is_left_behind]
@@ -205,11 +194,7 @@ CASES = [initdb, start, load, the_pool_is_a_region, read_only, read_and_write,
 
 
 def parse():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--mshare", type=account.program,
-                        help="the tool; without it the server runs as it is")
-    parser.add_argument("--backend", choices=BACKENDS, default="auto")
+    parser = stage.parser(__doc__)
     parser.add_argument("--memory", choices=("mmap", "sysv"), default="mmap")
     parser.add_argument("--restarts", type=int, default=20)
     parser.add_argument("--seconds", default="5", help="of each run of pgbench")
@@ -220,10 +205,7 @@ def parse():
 def main():
     scene = Scene(parse())
     cases = SMOKE if scene.options.smoke else CASES
-    try:
-        return tap.run(cases, scene, scene.diagnosis, (initdb, start, load))
-    finally:
-        scene.cluster.destroy()
+    return stage.play(cases, scene, scene.cluster, (initdb, start, load))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ Test Anything Protocol; the cases build upon each other.
 
 usage: test-squid.py [--mshare PATH] [--backend NAME]
 """
-import argparse
 import json
 import os
 import signal
@@ -18,12 +17,12 @@ import origin
 import postgres
 import shared_memory
 import squid
+import stage
 import tap
 
 WORKERS = 3
 CACHE_MIB = 64
 PAGES, PAGE_BYTES = 100, 256 << 10  # 25 MiB: fits
-BACKENDS = ("auto", "plain", "thp", "hugetlb", "shim")
 SEGMENT = "squid-page-pool.shm"
 
 
@@ -31,27 +30,15 @@ class Scene:
     def __init__(self, options):
         self.options = options
         self.account = account.Account("proxy", "squid")
-        self.can_be_tried()
+        stage.can_be_tried(options, self.account, squid.find_program(), "Squid")
         self.turn = account.take_turns(squid.find_program())
         self.directory = self.account.make_directory("mshare-squid")
         self.report = self.directory / "report"
         self.before = shared_memory.inventory(self.account, options.mshare)
         self.origin = origin.Origin(PAGE_BYTES)
-        self.proxy = squid.Proxy(self.account, self.directory, WORKERS, CACHE_MIB, self.prefix(),
+        self.proxy = squid.Proxy(self.account, self.directory, WORKERS, CACHE_MIB,
+                                 stage.run_prefix(options, "--report", self.report, "--json"),
                                  postgres.uninstalled())
-
-    def can_be_tried(self):
-        if not squid.find_program():
-            tap.skip_all("Squid is not installed: .ci/install-deps databases")
-        if self.options.mshare and not self.account.can_execute(self.options.mshare):
-            tap.skip_all(f"{self.account.name} cannot execute {self.options.mshare}, where it is")
-
-    def prefix(self):
-        options = self.options
-        if not options.mshare:
-            return []
-        backend = ["--backend", options.backend] if options.backend != "auto" else []
-        return [options.mshare, "run", "--report", self.report, "--json", *backend, "--"]
 
     def pool_of(self, pid):
         """The mapping of the cache: found by its name, or under the shim by its size."""
@@ -146,8 +133,7 @@ def a_worker_is_killed(scene):
 
 def nothing_is_left_behind(scene):
     scene.proxy.stop()
-    more = shared_memory.left_behind(scene.before, scene.account, scene.options.mshare)
-    tap.expect(not more, "\n".join(sorted(more)))
+    stage.nothing_left_behind(scene)
 
 
 CASES = [start, workers_meet_in_one_object, the_cache_is_a_region, every_page_is_fetched_once,
@@ -156,16 +142,8 @@ CASES = [start, workers_meet_in_one_object, the_cache_is_a_region, every_page_is
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--mshare", type=account.program,
-                        help="the tool; without it the server runs as it is")
-    parser.add_argument("--backend", choices=BACKENDS, default="auto")
-    scene = Scene(parser.parse_args())
-    try:
-        return tap.run(CASES, scene, scene.diagnosis, (start,))
-    finally:
-        scene.proxy.destroy()
+    scene = Scene(stage.parser(__doc__).parse_args())
+    return stage.play(CASES, scene, scene.proxy, (start,))
 
 
 if __name__ == "__main__":

@@ -2,49 +2,18 @@
 /* Signals during every call, with a handler that makes system calls return EINTR: no call does. */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include "backend.h"
 #include "object.h"
 #include "proc.h"
+#include "rain.h"
 
 #define REGION (2 * pmd_size())
 #define SIGNALS 300
 #define ROUNDS_AT_MOST 100000
-
-static volatile sig_atomic_t arrived;
-
-static void count_signal(int signal)
-{
-	(void)signal;
-	arrived = arrived + 1;
-}
-
-static void rain(long microseconds)
-{
-	const struct itimerval interval = { { 0, microseconds }, { 0, microseconds } };
-
-	check(setitimer(ITIMER_REAL, &interval, NULL) == 0);
-}
-
-/* Repeats the calls until enough signals have come, however fast or slow they are. */
-static void in_the_rain(void (*calls)(void *), void *arg)
-{
-	struct sigaction action = { .sa_handler = count_signal }, before;
-
-	check(sigaction(SIGALRM, &action, &before) == 0);
-	arrived = 0;
-	rain(1000);
-	for (int i = 0; arrived < SIGNALS && i < ROUNDS_AT_MOST; i++)
-		calls(arg);
-	rain(0);
-	check(sigaction(SIGALRM, &before, NULL) == 0);
-	check(arrived >= SIGNALS);
-}
 
 static void make_and_end(void *arg)
 {
@@ -68,7 +37,7 @@ static void names_and_handles(void **state)
 
 	(void)state;
 	name_make(name, "signals");
-	in_the_rain(make_and_end, name);
+	in_the_rain(make_and_end, name, SIGNALS, ROUNDS_AT_MOST);
 	check_equal(name_count(name), 0);
 }
 
@@ -89,7 +58,7 @@ static void attachments(void **state)
 	mshare_t r = region_make(REGION);
 
 	(void)state;
-	in_the_rain(attach_and_detach, r);
+	in_the_rain(attach_and_detach, r, SIGNALS, ROUNDS_AT_MOST);
 	check_equal(region_stat(r, 0).attachments, 0);
 	region_end(r);
 }
@@ -109,7 +78,7 @@ static void populate_and_discard(void **state)
 	mshare_t r = region_make(REGION);
 
 	(void)state;
-	in_the_rain(fill_and_discard, r);
+	in_the_rain(fill_and_discard, r, SIGNALS, ROUNDS_AT_MOST);
 	check_equal(region_stat(r, 0).used, 0);
 	region_end(r);
 }
@@ -140,7 +109,7 @@ static void write_back(void **state)
 	written.r = mshare_from_fd(fd, NULL);
 	check(written.r);
 	written.p = region_attach_all(written.r);
-	in_the_rain(write_and_flush, &written);
+	in_the_rain(write_and_flush, &written, SIGNALS, ROUNDS_AT_MOST);
 	region_end(written.r);
 	close(fd);
 }
@@ -160,7 +129,7 @@ static void facts(void **state)
 
 	(void)state;
 	region_attach_all(r);
-	in_the_rain(look, r);
+	in_the_rain(look, r, SIGNALS, ROUNDS_AT_MOST);
 	region_end(r);
 }
 

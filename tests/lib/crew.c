@@ -109,7 +109,7 @@ struct crew crew_start(mshare_t r, int size, int prot)
 	return crew;
 }
 
-void crew_touch(const struct crew *crew, size_t off, bool write, int signal)
+static void order_touch(const struct crew *crew, size_t off, bool write)
 {
 	unsigned int order = atomic_load(&crew->board->order) + 1;
 
@@ -117,8 +117,21 @@ void crew_touch(const struct crew *crew, size_t off, bool write, int signal)
 	crew->board->write = write;
 	atomic_store(&crew->board->order, order);
 	await_all(crew, order);
+}
+
+void crew_touch(const struct crew *crew, size_t off, bool write, int signal)
+{
+	order_touch(crew, off, write);
 	for (int i = 0; i < crew->size; i++)
 		check_equal(crew->board->hands[i].signal, signal);
+}
+
+int crew_signal(const struct crew *crew, size_t off, bool write)
+{
+	order_touch(crew, off, write);
+	for (int i = 1; i < crew->size; i++)
+		check_equal(crew->board->hands[i].signal, crew->board->hands[0].signal);
+	return crew->board->hands[0].signal;
 }
 
 void crew_end(struct crew *crew)
@@ -127,5 +140,12 @@ void crew_end(struct crew *crew)
 	atomic_fetch_add(&crew->board->order, 1);
 	for (int i = 0; i < crew->size; i++)
 		child_wait(crew->pids[i]);
+	munmap(crew->board, sizeof(*crew->board));
+}
+
+void crew_kill(struct crew *crew)
+{
+	for (int i = 0; i < crew->size; i++)
+		child_kill_running(crew->pids[i]);
 	munmap(crew->board, sizeof(*crew->board));
 }

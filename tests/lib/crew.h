@@ -31,7 +31,11 @@ struct crew crew_start(mshare_t r, int size, int prot);
 /* Everybody touches the byte at off; checks that each gets this signal, 0: none. */
 void crew_touch(const struct crew *crew, size_t off, bool write, int signal);
 
-/* They leave by themselves. */
+/* The same where the signal is not known: all must get the same one, which it returns. */
+int crew_signal(const struct crew *crew, size_t off, bool write);
+
+/* They leave by themselves; or are killed, wherever they are. */
 void crew_end(struct crew *crew);
+void crew_kill(struct crew *crew);
 
 #endif

@@ -17,7 +17,7 @@ static char dir[ALBUM_PATH];
 static pid_t owner;
 
 /* The files; nothing here makes directories inside. */
-static void each_file(void (*use)(const char *path, void *arg), const char *prefix, void *arg)
+void album_each(const char *prefix, void (*use)(const char *path, void *arg), void *arg)
 {
 	DIR *open_dir = opendir(dir);
 	char path[2 * ALBUM_PATH];
@@ -44,7 +44,7 @@ static void remove_all(void)
 	if (getpid() != owner)
 		return;
 	chmod(dir, 0700);
-	each_file(remove_file, "", NULL);
+	album_each("", remove_file, NULL);
 	rmdir(dir);
 }
 
@@ -82,7 +82,7 @@ size_t album_count(const char *prefix)
 	size_t count = 0;
 
 	album_dir();
-	each_file(count_file, prefix, &count);
+	album_each(prefix, count_file, &count);
 	return count;
 }
 
@@ -115,6 +115,16 @@ void file_write(const char *path, const void *bytes, size_t size)
 	check(file);
 	check_equal(fwrite(bytes, 1, size, file), size);
 	check(fclose(file) == 0);
+}
+
+void album_save(mshare_t r, const char *name)
+{
+	check(mshare_save(r, AT_FDCWD, album(name), NULL) == 0);
+}
+
+void album_load(mshare_t r, const char *name)
+{
+	check(mshare_load(r, AT_FDCWD, album(name), NULL) == 0);
 }
 
 static bool has_page(enum shape shape, size_t page)

@@ -21,13 +21,18 @@ const char *album_dir(void);
 /* The path of a file in it; from the same few buffers again after eight calls. */
 const char *album(const char *name);
 
-/* Files in it whose name begins so; "" for all. */
+/* Files in it whose name begins so; "" for all. To be called, or counted. */
+void album_each(const char *prefix, void (*use)(const char *path, void *arg), void *arg);
 size_t album_count(const char *prefix);
 
 size_t file_size(const char *path);
 /* All of a file, to be freed. */
 unsigned char *file_read(const char *path, size_t *size);
 void file_write(const char *path, const void *bytes, size_t size);
+
+/* To and from a file in it, with the default attributes; it must succeed. */
+void album_save(mshare_t r, const char *name);
+void album_load(mshare_t r, const char *name);
 
 /* Which pages a region has. */
 enum shape {

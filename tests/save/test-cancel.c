@@ -52,7 +52,7 @@ static void saving(void **state)
 	uint64_t steps;
 
 	(void)state;
-	check(mshare_save(r, AT_FDCWD, album("image"), NULL) == 0);
+	album_save(r, "image");
 	old = file_read(album("image"), &size);
 	shape_fill(bytes, REGION, SHAPE_DENSE, 2);
 	steps = region_size(r) / CHUNK + 1;
@@ -85,7 +85,7 @@ static void loading_into_nothing(void **state)
 	uint64_t steps = region_size(r) / CHUNK + 1;
 
 	(void)state;
-	check(mshare_save(r, AT_FDCWD, album("image"), NULL) == 0);
+	album_save(r, "image");
 	for (uint64_t i = 1; i <= steps; i++) {
 		struct watch w = { .stop_at = i };
 		struct mshare_image_attr attr = watched(&w, (uint32_t)i);
@@ -116,7 +116,7 @@ static void loading_over_contents(void **state)
 	uint64_t chunks = region_size(r) / CHUNK;
 
 	(void)state;
-	check(mshare_save(r, AT_FDCWD, album("image"), NULL) == 0);
+	album_save(r, "image");
 	for (uint64_t i = 1; i <= 2 * chunks + 1; i++) {
 		struct watch w = { .stop_at = i };
 		struct mshare_image_attr attr = watched(&w, (uint32_t)i);

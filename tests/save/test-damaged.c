@@ -33,7 +33,7 @@ static int make_scene(void **state)
 	mshare_t r = region_with(REGION, SHAPE_SPARSE, 1, &bytes);
 
 	(void)state;
-	check(mshare_save(r, AT_FDCWD, album("good"), NULL) == 0);
+	album_save(r, "good");
 	region_drop(r, bytes);
 	scene.image = file_read(album("good"), &scene.size);
 	scene.third = scene.size - 2 * PAGE;
@@ -92,7 +92,7 @@ static void write_bad(size_t size)
 static void the_good_one_loads(void **state)
 {
 	(void)state;
-	check(mshare_load(scene.empty, AT_FDCWD, album("good"), NULL) == 0);
+	album_load(scene.empty, "good");
 	shape_check(scene.empty_bytes, REGION, SHAPE_SPARSE, 1);
 }
 
@@ -225,7 +225,7 @@ static void torn(void **state)
 	int fd;
 
 	(void)state;
-	check(mshare_save(r, AT_FDCWD, album("other"), NULL) == 0);
+	album_save(r, "other");
 	region_drop(r, bytes);
 	other = file_read(album("other"), &size);
 	check_equal(size, scene.size);

@@ -42,8 +42,8 @@ static int end_regions(void **state)
 
 static void there_and_back(void)
 {
-	check(mshare_save(region, AT_FDCWD, album("image"), NULL) == 0);
-	check(mshare_load(other, AT_FDCWD, album("image"), NULL) == 0);
+	album_save(region, "image");
+	album_load(other, "image");
 	shape_check(other_bytes, region_size(other), SHAPE_SPARSE, 1);
 }
 

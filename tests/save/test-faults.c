@@ -143,7 +143,7 @@ static int make_scene(void **state)
 	scene.empty = region_with(REGION, SHAPE_NOTHING, 0, &scene.empty_bytes);
 	scene.full = region_with(REGION, SHAPE_DENSE, 2, &scene.full_bytes);
 	scene.survived = scene.refused = 0;
-	check(mshare_save(scene.region, AT_FDCWD, album("image"), NULL) == 0);
+	album_save(scene.region, "image");
 	scene.old = file_read(album("image"), &scene.old_size);
 	return 0;
 }

@@ -30,7 +30,7 @@ static int make_region(void **state)
 {
 	(void)state;
 	region = region_with(REGION, SHAPE_DENSE, 1, &bytes);
-	check(mshare_save(region, AT_FDCWD, album("good"), NULL) == 0);
+	album_save(region, "good");
 	return 0;
 }
 
@@ -71,7 +71,7 @@ static void use_under_limit(void *unused)
 	check_refused(mshare_save(region, AT_FDCWD, album("image"), NULL) == -1, EFBIG);
 	check_old();
 	if (backend_is(MSHARE_BACKEND_HUGETLB)) {
-		check(mshare_load(region, AT_FDCWD, album("good"), NULL) == 0);
+		album_load(region, "good");
 	} else {
 		memset(bytes, 7, REGION);
 		check_refused(mshare_load(region, AT_FDCWD, album("good"), NULL) == -1, EFBIG);

@@ -15,11 +15,6 @@
 
 #define REGION (5 * CHUNK)
 
-static void save_as(mshare_t r, const char *path)
-{
-	check(mshare_save(r, AT_FDCWD, path, NULL) == 0);
-}
-
 /* Into a region without contents, and into one that has others everywhere. */
 static void contents_return(void **state)
 {
@@ -30,9 +25,9 @@ static void contents_return(void **state)
 		mshare_t a = region_with(REGION, SHAPE_NOTHING, 2, &fresh);
 		mshare_t b = region_with(REGION, SHAPE_DENSE, 2, &full);
 
-		save_as(r, album("image"));
-		check(mshare_load(a, AT_FDCWD, album("image"), NULL) == 0);
-		check(mshare_load(b, AT_FDCWD, album("image"), NULL) == 0);
+		album_save(r, "image");
+		album_load(a, "image");
+		album_load(b, "image");
 		shape_check(saved, region_size(r), shape, 1);
 		shape_check(fresh, region_size(a), shape, 1);
 		shape_check(full, region_size(b), shape, 1);
@@ -52,10 +47,10 @@ static void holes_stay_holes(void **state)
 	size_t pages = 2 * ((per_chunk + 2) / 3) + per_chunk + 1;
 
 	(void)state;
-	save_as(r, album("holes"));
+	album_save(r, "holes");
 	/* header, table, three maps */
 	check_equal(file_size(album("holes")), (2 + 3 + pages) * PAGE);
-	check(mshare_load(a, AT_FDCWD, album("holes"), NULL) == 0);
+	album_load(a, "holes");
 	if (backend_is(MSHARE_BACKEND_PLAIN) || backend_is(MSHARE_BACKEND_SHIM))
 		check_equal(region_stat(a, 0).used, pages * PAGE);
 	check(region_stat(a, 0).used <= region_stat(r, 0).used);
@@ -69,10 +64,10 @@ static void empty_region(void **state)
 	mshare_t r = region_with(REGION, SHAPE_NOTHING, 0, &bytes);
 
 	(void)state;
-	save_as(r, album("empty"));
+	album_save(r, "empty");
 	check(file_size(album("empty")) <= 2 * PAGE);
 	shape_fill(bytes, region_size(r), SHAPE_DENSE, 3);
-	check(mshare_load(r, AT_FDCWD, album("empty"), NULL) == 0);
+	album_load(r, "empty");
 	bytes_check_zero(bytes, region_size(r));
 	region_drop(r, bytes);
 }
@@ -84,8 +79,8 @@ static void same_contents_same_file(void **state)
 	size_t size, size_two;
 
 	(void)state;
-	save_as(r, album("one"));
-	save_as(r, album("two"));
+	album_save(r, "one");
+	album_save(r, "two");
 	one = file_read(album("one"), &size);
 	two = file_read(album("two"), &size_two);
 	check_equal(size, size_two);
@@ -105,7 +100,7 @@ static void every_way_is_the_same(void **state)
 	size_t size, got;
 
 	(void)state;
-	save_as(r, album("default"));
+	album_save(r, "default");
 	wanted = file_read(album("default"), &size);
 	for (size_t i = 0; i < 8; i++) {
 		struct mshare_image_attr attr = MSHARE_IMAGE_ATTR_INIT;
@@ -135,16 +130,16 @@ static void other_sizes(void **state)
 	mshare_t smaller = region_with(CHUNK, SHAPE_DENSE, 2, &less);
 
 	(void)state;
-	save_as(r, album("size"));
-	check(mshare_load(larger, AT_FDCWD, album("size"), NULL) == 0);
+	album_save(r, "size");
+	album_load(larger, "size");
 	shape_check(more, 2 * CHUNK, SHAPE_DENSE, 1);
 	bytes_check_zero(more + 2 * CHUNK, region_size(larger) - 2 * CHUNK);
 	check_refused(mshare_load(smaller, AT_FDCWD, album("size"), NULL) == -1, ENXIO);
 	shape_check(less, CHUNK, SHAPE_DENSE, 2);
 	/* What is behind the end may be missing where it is zero. */
 	memset(bytes + CHUNK, 0, CHUNK);
-	save_as(r, album("size"));
-	check(mshare_load(smaller, AT_FDCWD, album("size"), NULL) == 0);
+	album_save(r, "size");
+	album_load(smaller, "size");
 	bytes_check(less, PAGE, 1);
 	region_drop(r, bytes);
 	region_drop(larger, more);
@@ -173,12 +168,12 @@ static void sizes_off_every_grid(void **state)
 		r = mshare_from_fd(fds[0], NULL);
 		a = mshare_from_fd(fds[1], NULL);
 		check(r && a);
-		save_as(r, album("odd"));
-		check(mshare_load(a, AT_FDCWD, album("odd"), NULL) == 0);
+		album_save(r, "odd");
+		album_load(a, "odd");
 		check_equal(region_size(a), size);
 		check(pread(fds[1], back, size, 0) == (ssize_t)size);
 		check(memcmp(bytes, back, size) == 0);
-		check(mshare_load(a, AT_FDCWD, album("odd"), NULL) == 0); /* over itself */
+		album_load(a, "odd"); /* over itself */
 		check(pread(fds[1], back, size, 0) == (ssize_t)size);
 		check(memcmp(bytes, back, size) == 0);
 		region_end(r);
@@ -198,7 +193,7 @@ static void check_only(void **state)
 
 	(void)state;
 	attr.flags = MSHARE_IMAGE_CHECK;
-	save_as(r, album("check"));
+	album_save(r, "check");
 	memset(bytes, 7, PAGE);
 	check(mshare_load(r, AT_FDCWD, album("check"), &attr) == 0);
 	check_equal(bytes[0], 7);
@@ -230,13 +225,13 @@ static void others_see_it(void **state)
 	pid_t pid;
 
 	(void)state;
-	save_as(r, album("others"));
+	album_save(r, "others");
 	look.region = region_with(REGION, SHAPE_DENSE, 9, &bytes);
 	signpost_make(&look.ready);
 	signpost_make(&look.loaded);
 	pid = child_start(see_it_change, &look);
 	signpost_await(&look.ready);
-	check(mshare_load(look.region, AT_FDCWD, album("others"), NULL) == 0);
+	album_load(look.region, "others");
 	signpost_raise(&look.loaded);
 	child_wait(pid);
 	signpost_close(&look.ready);
@@ -271,7 +266,7 @@ static void saved_while_in_use(void **state)
 	signpost_await(&look.ready);
 	memcpy(first, bytes, sizeof(first));
 	for (int i = 0; i < 10; i++) {
-		save_as(look.region, album("used"));
+		album_save(look.region, "used");
 		check(mshare_load(look.region, AT_FDCWD, album("used"), &attr) == 0);
 	}
 	check(memcmp(first, bytes, sizeof(first)) != 0); /* it was in use */
@@ -295,7 +290,7 @@ static void rights(void **state)
 	check(reader);
 	close(fd);
 	check.flags = MSHARE_IMAGE_CHECK;
-	save_as(reader, album("rights"));
+	album_save(reader, "rights");
 	check_refused(mshare_load(reader, AT_FDCWD, album("rights"), NULL) == -1, EACCES);
 	check(mshare_load(reader, AT_FDCWD, album("rights"), &check) == 0);
 	region_end(reader);
@@ -314,13 +309,13 @@ static void nothing_is_left_open(void **state)
 	struct proc_footprint before;
 
 	(void)state;
-	save_as(r, album("leak"));
-	check(mshare_load(r, AT_FDCWD, album("leak"), NULL) == 0);
+	album_save(r, "leak");
+	album_load(r, "leak");
 	before = proc_footprint();
 	errno = 77;
 	for (int i = 0; i < 20; i++) {
-		save_as(r, album("leak"));
-		check(mshare_load(r, AT_FDCWD, album("leak"), NULL) == 0);
+		album_save(r, "leak");
+		album_load(r, "leak");
 		check_equal(errno, 77);
 	}
 	proc_check_footprint(&before, "20 times saved and loaded");

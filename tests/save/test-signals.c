@@ -1,69 +1,56 @@
 /* SPDX-License-Identifier: MIT */
 /* Signals all the time, with a handler that makes system calls return EINTR: no call does. */
-#include <fcntl.h>
-#include <signal.h>
-#include <sys/time.h>
-
 #include "album.h"
 #include "backend.h"
 #include "child.h"
 #include "deny.h"
 #include "object.h"
+#include "rain.h"
 
 #define REGION (5 * CHUNK)
 #define SIGNALS 200
 #define ROUNDS_AT_MOST 10000
 
-static volatile sig_atomic_t arrived;
+struct regions {
+	mshare_t from, to;
+};
 
-static void count_signal(int signal)
+static void save_and_load(void *arg)
 {
-	(void)signal;
-	arrived = arrived + 1;
+	const struct regions *regions = arg;
+
+	album_save(regions->from, "image");
+	album_load(regions->to, "image");
 }
 
-static void rain(long microseconds)
+static void all_the_time(void)
 {
-	const struct itimerval interval = { { 0, microseconds }, { 0, microseconds } };
-
-	check(setitimer(ITIMER_REAL, &interval, NULL) == 0);
-}
-
-static void save_and_load(void)
-{
-	struct sigaction action = { .sa_handler = count_signal };
 	unsigned char *bytes, *back;
-	mshare_t r = region_with(REGION, SHAPE_SPARSE, 1, &bytes);
-	mshare_t a = region_with(REGION, SHAPE_DENSE, 2, &back);
+	struct regions regions = {
+		.from = region_with(REGION, SHAPE_SPARSE, 1, &bytes),
+		.to = region_with(REGION, SHAPE_DENSE, 2, &back),
+	};
 
-	check(sigaction(SIGALRM, &action, NULL) == 0);
-	arrived = 0;
-	rain(1000);
-	for (int i = 0; arrived < SIGNALS && i < ROUNDS_AT_MOST; i++) {
-		check(mshare_save(r, AT_FDCWD, album("image"), NULL) == 0);
-		check(mshare_load(a, AT_FDCWD, album("image"), NULL) == 0);
-	}
-	rain(0);
-	check(arrived >= SIGNALS);
-	shape_check(back, region_size(a), SHAPE_SPARSE, 1);
-	region_drop(r, bytes);
-	region_drop(a, back);
+	in_the_rain(save_and_load, &regions, SIGNALS, ROUNDS_AT_MOST);
+	shape_check(back, region_size(regions.to), SHAPE_SPARSE, 1);
+	region_drop(regions.from, bytes);
+	region_drop(regions.to, back);
 }
 
 static void with_ring(void *unused)
 {
 	(void)unused;
-	save_and_load();
+	all_the_time();
 }
 
 static void without_ring(void *unused)
 {
 	(void)unused;
 	deny_io_uring();
-	save_and_load();
+	all_the_time();
 }
 
-static void in_the_rain(void **state)
+static void no_call_ends_in_eintr(void **state)
 {
 	(void)state;
 	album_dir();
@@ -73,7 +60,7 @@ static void in_the_rain(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest cases[] = { cmocka_unit_test(in_the_rain) };
+	const struct CMUnitTest cases[] = { cmocka_unit_test(no_call_ends_in_eintr) };
 
 	return RUN_CASES(cases);
 }

@@ -3,17 +3,13 @@
 #ifndef TEST_HOSTS_H
 #define TEST_HOSTS_H
 
-#include <sys/types.h>
-
 #include "backend.h"
+#include "helper.h"
 #include "object.h"
 
 /* Of regions in these tests. */
 #define HOSTS_REGION ((size_t)8 << 20)
 
-/* How many mshare-host processes there are; calls see(), if given, with each. */
-int hosts(void (*see)(pid_t pid));
-void kill_host(pid_t pid);
 /* Waits for all of them to leave. */
 void nobody_hosts(void);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Random operations with random input, from processes that host, attach, map and go, for some
- * seconds: `test-shim-abi-fuzz [SECONDS [SEED]]`. An attached process that takes no part sees its
+ * Random operations with random input, from processes that host, attach, map, ask, answer and go,
+ * for some seconds: `test-shim-abi-fuzz [SECONDS [SEED]]`. An attached process that takes no part sees its
  * data unharmed.
  */
 #include <errno.h>
@@ -21,11 +21,14 @@
 #define SIZE (4 * SLOT)
 #define CALLS 400
 #define FILES 8
+#define PATIENCE 32 /* milliseconds, that an answer is waited for */
+
+enum { QUERY, CREATE, ATTACH, DETACH, FLUSH, WAIT, ASK, NEXT, ANSWER, OPERATIONS };
 
 static unsigned int seconds = 5;
 static unsigned int seed;
 static struct tally {
-	_Atomic uint64_t done, worked[6], mapped;
+	_Atomic uint64_t done, worked[OPERATIONS], mapped, handed;
 } * tally;
 
 /* What the random choices are made from. */
@@ -33,6 +36,7 @@ static struct pool {
 	int device;
 	int files[FILES];
 	char *ranges[4]; /* of SIZE bytes: a mapping of a file, attached, free, private */
+	uint64_t id; /* of the last request that was handed over */
 } pool;
 
 static unsigned int choose(unsigned int n)
@@ -108,26 +112,74 @@ static size_t any_argument(unsigned int nr, void *room)
 		.len = any_size(SIZE),
 	};
 	const struct mshare_ctl_wait wait = { .size = sizeof(wait), .linger_ms = choose(3) };
+	const struct mshare_ctl_next next = { .size = sizeof(next), .linger_ms = choose(3) };
 	const struct {
 		const void *from;
 		size_t size;
 	} all[] = {
-		{ &query, sizeof(query) },   { &create, sizeof(create) },
-		{ &attach, sizeof(attach) }, { &detach, sizeof(detach) },
-		{ &flush, sizeof(flush) },   { &wait, sizeof(wait) },
+		[QUERY] = { &query, sizeof(query) },	[CREATE] = { &create, sizeof(create) },
+		[ATTACH] = { &attach, sizeof(attach) }, [DETACH] = { &detach, sizeof(detach) },
+		[FLUSH] = { &flush, sizeof(flush) },	[WAIT] = { &wait, sizeof(wait) },
+		[NEXT] = { &next, sizeof(next) },
 	};
 
 	memcpy(room, all[nr].from, all[nr].size);
-	if (choose(8) == 0)
-		((uint8_t *)room)[choose((unsigned int)all[nr].size)] ^= (uint8_t)(1u << choose(8));
 	return all[nr].size;
+}
+
+/* Of a host that is asked all the time, or of one that never answers. */
+static size_t any_ask(void *room)
+{
+	const struct mshare_ctl_ask ask = {
+		.size = sizeof(ask),
+		.fd = any_file(pool.files[choose(4) ? 2 : 0]),
+		.prot = any_prot(),
+		.operation = choose(16) ? 1 + choose(3) : (uint32_t)any_bits(),
+		.argument = choose(4) ? choose(4) : (uint32_t)any_bits(),
+		.off = any_size(0),
+		.len = any_size(SIZE),
+	};
+
+	memcpy(room, &ask, sizeof(ask));
+	return sizeof(ask);
+}
+
+static size_t any_answer(void *room)
+{
+	const struct mshare_ctl_answer answer = {
+		.size = sizeof(answer),
+		.id = choose(8) ? pool.id : any_bits(),
+		.error = choose(4)   ? 0
+			 : choose(4) ? -(int)choose(4096)
+				     : (int)any_bits(),
+	};
+
+	memcpy(room, &answer, sizeof(answer));
+	return sizeof(answer);
+}
+
+/* One bit is wrong now and then; but nobody waits for days. */
+static size_t any_input(unsigned int nr, void *room, unsigned int patience)
+{
+	struct mshare_ctl_ask *ask = room;
+	size_t size = nr == ASK	     ? any_ask(room)
+		      : nr == ANSWER ? any_answer(room)
+				     : any_argument(nr, room);
+
+	if (choose(8) == 0)
+		((uint8_t *)room)[choose((unsigned int)size)] ^= (uint8_t)(1u << choose(8));
+	if (nr == ASK)
+		ask->timeout_ms = choose(patience);
+	return size;
 }
 
 static unsigned long command_of(unsigned int nr)
 {
-	static const unsigned long commands[] = { MSHARE_CTL_QUERY,  MSHARE_CTL_CREATE,
-						  MSHARE_CTL_ATTACH, MSHARE_CTL_DETACH,
-						  MSHARE_CTL_FLUSH,  MSHARE_CTL_WAIT };
+	static const unsigned long commands[] = {
+		MSHARE_CTL_QUERY,  MSHARE_CTL_CREATE, MSHARE_CTL_ATTACH,
+		MSHARE_CTL_DETACH, MSHARE_CTL_FLUSH,  MSHARE_CTL_WAIT,
+		MSHARE_CTL_ASK,	   MSHARE_CTL_NEXT,   MSHARE_CTL_ANSWER,
+	};
 
 	return choose(50) ? commands[nr] : commands[nr] ^ 1ul << choose(32);
 }
@@ -152,29 +204,58 @@ static void map_view(int view)
 	touch(at, size);
 }
 
-static void one_call(void)
+/* WAIT takes long; what is handed over is mostly answered. */
+static unsigned int any_operation(bool handed)
 {
-	unsigned int nr = choose(30) ? choose(5) : 5; /* WAIT takes long */
-	char room[128] __attribute__((aligned(8))) = { 0 };
-	char *end = pool.ranges[3] + SIZE;
-	char *argument = room;
-	int ret;
+	static const unsigned int short_ones[] = {
+		QUERY, CREATE, ATTACH, DETACH, FLUSH, ASK, ANSWER
+	};
 
-	if (choose(16) == 0) { /* at the end of what can be read */
-		argument = end - any_argument(nr, room);
-		memcpy(argument, room, (size_t)(end - argument));
-	} else {
-		any_argument(nr, room);
-	}
-	ret = ioctl(pool.device, command_of(nr), argument);
-	atomic_fetch_add(&tally->done, 1);
-	if (ret < 0)
-		return;
+	if (handed && choose(4))
+		return ANSWER;
+	if (choose(12))
+		return short_ones[choose(7)];
+	return choose(3) ? NEXT : WAIT;
+}
+
+/* Whether there is something to be answered now. */
+static bool note_success(unsigned int nr, int ret, const void *argument)
+{
+	const struct mshare_ctl_next *next = argument;
+
 	atomic_fetch_add(&tally->worked[nr], 1);
-	if (nr == 2 && ret > 2) {
+	if (nr == ATTACH && ret > 2) {
 		map_view(ret);
 		close(ret);
 	}
+	if (nr != NEXT || !next->operation)
+		return false;
+	atomic_fetch_add(&tally->handed, 1);
+	pool.id = next->id;
+	return true;
+}
+
+static bool one_call(unsigned int nr, unsigned int patience)
+{
+	char room[128] __attribute__((aligned(8))) = { 0 };
+	char *argument = room;
+	size_t size = any_input(nr, room, patience);
+	int ret;
+
+	if (choose(16) == 0) /* at the end of what can be read */
+		argument = memcpy(pool.ranges[3] + SIZE - size, room, size);
+	ret = ioctl(pool.device, command_of(nr), argument);
+	atomic_fetch_add(&tally->done, 1);
+	return ret >= 0 && note_success(nr, ret, argument);
+}
+
+/* Until it is killed. */
+static void ask_on_and_on(void *unused)
+{
+	(void)unused;
+	seed ^= 0x5eed;
+	for (;;)
+		one_call(ASK, PATIENCE);
 }
 
 static void on_alarm(int number)
@@ -207,16 +288,21 @@ static void fill_pool(const struct scene *s)
 /* One process's life. A SIGBUS, for instance of a host that is gone, is part of it. */
 static void batch(void *arg)
 {
-	const struct itimerval often = { { 0, 20000 }, { 0, 20000 } };
+	const struct itimerval often = { { 0, 20000 }, { 0, 20000 } }, never = { 0 };
 	struct sigaction action = { .sa_handler = on_alarm };
+	bool handed = false;
+	pid_t asker;
 
 	fill_pool(arg);
+	asker = child_start(ask_on_and_on, NULL);
 	if (choose(2))
 		detach(pool.ranges[1], SIZE); /* may host then */
 	check(sigaction(SIGALRM, &action, NULL) == 0);
 	check(setitimer(ITIMER_REAL, &often, NULL) == 0);
 	for (int i = 0; i < CALLS; i++)
-		one_call();
+		handed = one_call(any_operation(handed), 4);
+	check(setitimer(ITIMER_REAL, &never, NULL) == 0);
+	child_kill_running(asker);
 }
 
 static void test_fuzz(void **state)
@@ -236,14 +322,15 @@ static void test_fuzz(void **state)
 		pages_check(s.at, SIZE, SCENE_SALT);
 	}
 	print_message(
-		"%llu processes, %llu calls, %llu mappings; worked:", (unsigned long long)batches,
-		(unsigned long long)tally->done, (unsigned long long)tally->mapped);
-	for (int i = 0; i < 6; i++) {
+		"%llu processes, %llu calls, %llu mappings, %llu requests handed over; worked:",
+		(unsigned long long)batches, (unsigned long long)tally->done,
+		(unsigned long long)tally->mapped, (unsigned long long)tally->handed);
+	for (int i = 0; i < OPERATIONS; i++) {
 		print_message(" %llu", (unsigned long long)tally->worked[i]);
 		check(tally->worked[i] > 0);
 	}
 	print_message("\n");
-	check(tally->mapped > 0);
+	check(tally->mapped > 0 && tally->handed > 0);
 	check(COMES_TRUE(view_query(s.fd, READ_WRITE).links == 1));
 	scene_end(&s);
 	munmap(tally, sizeof(*tally));

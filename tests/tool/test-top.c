@@ -40,6 +40,14 @@ static int clean_up(void **state)
 	return 0;
 }
 
+/* What the command says of it when so many have it attached; the census is to be put. */
+static struct json_object *in_use(mshare_t r, int count, struct json_object **census)
+{
+	users_come(&users, r, count);
+	*census = tool_json(0, "top --json");
+	return region_seen(*census, r);
+}
+
 static void check_unknown(struct json_object *o, const char *key)
 {
 	if (member(o, key))
@@ -53,9 +61,7 @@ static void plain_region_saves_nothing(void **state)
 	struct json_object *census, *o;
 
 	(void)state;
-	users_come(&users, r, USERS);
-	census = tool_json(0, "top --json");
-	o = region_seen(census, r);
+	o = in_use(r, USERS, &census);
 	assert_int_equal(number_of(o, "size"), size);
 	assert_string_equal(string_of(o, "name"), name);
 	assert_string_equal(string_of(o, "backend"), "plain");
@@ -116,9 +122,7 @@ static void huge_pages_save_tables(void **state)
 
 	(void)state;
 	assert_ptr_not_equal(p, MAP_FAILED);
-	users_come(&users, r, USERS);
-	census = tool_json(0, "top --json");
-	o = region_seen(census, r);
+	o = in_use(r, USERS, &census);
 	assert_string_equal(string_of(o, "backend"), "thp");
 	assert_int_equal(number_of(o, "attachers"), USERS + 1);
 	assert_int_equal(number_of(o, "table_bytes_saved"), (USERS + 1) * pmds * getpagesize());
@@ -133,9 +137,7 @@ static void hugetlb_regions_are_seen(void **state)
 	struct json_object *census, *o;
 
 	(void)state;
-	users_come(&users, r, USERS);
-	census = tool_json(0, "top --json");
-	o = region_seen(census, r);
+	o = in_use(r, USERS, &census);
 	assert_string_equal(string_of(o, "backend"), "hugetlb");
 	assert_string_equal(string_of(o, "memory"), "hugetlb");
 	check_unknown(o, "table_bytes_once"); /* the kernel does not tell */

@@ -4,9 +4,12 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
 import threading
+import time
 
 from . import image, paths
 
@@ -19,6 +22,8 @@ CMDLINE = ("console=ttyS0 loglevel=5 log_buf_len=4M printk.devkmsg=on panic=-1 p
            f"oops=panic {PATIENCE} rdinit=/init")
 TCG = ["-accel", "tcg,thread=multi", "-cpu", "max"]
 KVM = ["-accel", "kvm", "-cpu", "host"]
+# How a program ends by a fault of its own. SIGKILL comes from others, and says nothing of QEMU.
+FAULTS = (signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)
 
 
 class Qemu:
@@ -114,24 +119,36 @@ def disk(path, serial, readonly=False):
 
 
 class Guest:
-    """One run. Output of the command is copied as it comes; the rest is in files of `directory`."""
+    """One run. Output of the command is copied as it comes; the rest is in files of `directory`.
 
-    def __init__(self, qemu, directory, options, interactive):
+    With `again` a guest whose QEMU ended by a fault of its own is booted once more, unless its init
+    had begun: nothing of the project has run until then, and no disk is mounted. That init says so
+    is the first thing in the verdict."""
+
+    def __init__(self, qemu, directory, options, interactive, again=False):
+        self.qemu, self.directory, self.options = qemu, directory, options
+        self.interactive, self.again = interactive, again
         self.console = directory / "console"
         self.kernel_log = directory / "log"
         self.verdict = directory / "verdict"
+        self.said_by_qemu = directory / "qemu"
+        self.said_by_qemu.write_bytes(b"")
+        self._boot()
+
+    def _boot(self):
         self.copiers = []
         self.inherited = []
         ports = ["-device", "virtio-serial-pci",
                  "-chardev", f"file,id=console,path={_file(self.console)}",
                  "-serial", "chardev:console"]
-        if interactive:
+        if self.interactive:
             ports += ["-chardev", "stdio,id=tty,signal=off", "-device", "virtconsole,chardev=tty"]
         for name in PORTS:
-            ports += self._port(name, directory)
-        self.process = qemu.start(*options, *ports, pass_fds=self.inherited,
-                                  stdin=None if interactive else subprocess.DEVNULL,
-                                  stderr=open(directory / "qemu", "wb"))
+            ports += self._port(name, self.directory)
+        with open(self.said_by_qemu, "ab") as said:
+            self.process = self.qemu.start(*self.options, *ports, pass_fds=self.inherited,
+                                           stdin=None if self.interactive else subprocess.DEVNULL,
+                                           stderr=said)
         for descriptor in self.inherited:
             os.close(descriptor)
 
@@ -156,10 +173,27 @@ class Guest:
         copier.start()
         self.copiers.append(copier)
 
+    def _broke_before_init(self):
+        return (-self.process.returncode in FAULTS
+                and not (self.verdict.exists() and self.verdict.stat().st_size))
+
+    def _boot_again(self):
+        fault = signal.Signals(-self.process.returncode).name
+        lines = self.said_by_qemu.read_text(errors="replace").splitlines()
+        print(f"guest: QEMU ITSELF ENDED BY {fault} before the guest's init began, and is started "
+              f"ONCE MORE. It said: {lines[-1] if lines else 'nothing'}",
+              file=sys.stderr, flush=True)
+        self.stop()
+        self._boot()
+
     def wait(self, seconds):
         """True unless the time ran out, and the guest was stopped for it."""
+        end = None if seconds is None else time.monotonic() + seconds
         try:
             self.process.wait(seconds)
+            if self.again and self._broke_before_init():
+                self._boot_again()
+                self.process.wait(None if end is None else max(0, end - time.monotonic()))
             return True
         except subprocess.TimeoutExpired:
             return False
