@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Page tables shared by the kernel module: processes map a *view* of the file, whose tables are those of a host process. The
- * first attachment starts the host. Where none can be had, an attachment is an ordinary mapping of the same file, and
- * mshare_stat() tells.
+ * Page tables shared by the kernel module: processes map a *view* of the file, whose tables are those
+ * of a host process. The first attachment starts the host. Where none can be had, an attachment is an
+ * ordinary mapping of the same file, and mshare_stat() tells.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -40,8 +40,8 @@ static int join(char *path, const char *dir, const char *name)
 
 /*
  * Does something with the name in /dev/shm and, as long as it is not there, in each mount of
- * hugetlbfs. That the list of mounts cannot be read for lack of memory or descriptors is an error of its own:
- * "no such name" might be wrong.
+ * hugetlbfs. That the list of mounts cannot be read for lack of memory or descriptors is an error of
+ * its own: "no such name" might be wrong.
  */
 static int in_each_dir(int (*act)(const char *dir, const char *name, int oflag), const char *name,
 		       int oflag)

@@ -21,8 +21,8 @@ must_check int backing_create_shmem(struct region *r, const struct region_reques
 
 /*
  * The same with hugetlb pages of page_size, all of them reserved; size is a multiple of it. No
- * sentence, the caller knows more: -ENOMEM the pool or a limit is too small; -EINVAL, -ENOSYS no such pages;
- * -ENOENT no mount to make the name in.
+ * sentence, the caller knows more: -ENOMEM the pool or a limit is too small; -EINVAL, -ENOSYS no
+ * such pages; -ENOENT no mount to make the name in.
  */
 must_check int backing_create_hugetlb(struct region *r, const struct region_request *req,
 				      uint64_t size, uint64_t page_size);

@@ -48,8 +48,8 @@ must_check int host_present(int fd);
 must_check int host_ensure(int fd, const char *label);
 
 /*
- * Starts a process that hosts the page tables of the object for the kernel module, and waits until it does, or another one
- * was faster. 0, or -errno: it could not be started, or why it cannot host.
+ * Starts a process that hosts the page tables of the object for the kernel module, and waits until
+ * it does, or another one was faster. 0, or -errno: it could not be started, or why it cannot host.
  */
 must_check int host_start_tables(int fd, const char *label);
 

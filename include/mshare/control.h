@@ -20,9 +20,10 @@ extern "C" {
  * When it returns, a forbidden access raises SIGSEGV in every attached process, and makes a system
  * call fail as any bad address does. Needs the kernel module: elsewhere nobody can change another
  * process's page tables. It binds attachments, those that are made later too, and is forgotten when
- * nobody is attached any more; who has the right to map the file by itself (mshare_fd()) is not
- * bound. A call that fails has changed nothing, but for ETIMEDOUT and where the host process is
- * killed meanwhile: then it may be done in part, until everybody has attached anew.
+ * nobody is attached any more. Who attaches after the host process was killed is not bound by what
+ * was said before; nor is who has the right to map the file by itself (mshare_fd()). A call that
+ * fails has changed nothing, but for ETIMEDOUT and where the host process is killed meanwhile: then
+ * it may be done in part, until everybody has attached anew.
  *
  * Returns 0; -1 on failure:
  *   EBADF       r is NULL, closed or not a handle

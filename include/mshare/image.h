@@ -42,9 +42,10 @@ struct mshare_image_attr {
  *
  * The path is that of the old file, or of nothing, until the new one is complete and on stable
  * storage; a descriptor alone could not promise that. A process that dies on the way leaves no
- * trace where the file system has O_TMPFILE, else a file named .mshare-save- and 16 digits. Pages
- * that are zero take no space. What others store into the region meanwhile may be in the file or
- * not, page by page: who needs one moment in time stops them. The file verifies in any case.
+ * trace, but for the moment before the rename; where the file system has no O_TMPFILE it may leave
+ * a file named .mshare-save- and 16 digits at any time. Pages that are zero take no space. What
+ * others store into the region meanwhile may be in the file or not, page by page: who needs one
+ * moment in time stops them. The file verifies in any case.
  *
  * Chunks of 2 MiB are copied, summed up (CRC-32C) and written past the page cache with io_uring(7);
  * where O_DIRECT, io_uring or registered buffers (RLIMIT_MEMLOCK) cannot be had, without.

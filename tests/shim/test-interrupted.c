@@ -29,7 +29,7 @@ static unsigned int rounds = 60;
 
 static uint32_t *word_of(const struct scene *s, unsigned int page)
 {
-	return (uint32_t *)(s->at + PLAYGROUND + page % (SLOT / PAGE) * PAGE + 64);
+	return (void *)(s->at + PLAYGROUND + page % (SLOT / PAGE) * PAGE + 64);
 }
 
 /* The kernel changes the second word itself, and faults it in without leave to retry. */
