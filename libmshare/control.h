@@ -24,5 +24,6 @@ must_check int region_mempolicy(struct region *r, off_t off, uint64_t len,
 
 must_check int region_resize(struct region *r, uint64_t size);
 must_check int region_revoke(struct region *r);
+must_check int region_handover(struct region *r, pid_t pid);
 
 #endif

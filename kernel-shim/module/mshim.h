@@ -34,6 +34,7 @@
  *   host mm     mm_count by the notifier's registration, as long as the view exists; mm_users by
  *               each link, so that its tables are not torn down under an attached process, also
  *               when the host has been killed
+ *   host's pid  a reference of the view, as long as that exists; the process may have ended
  *   link        its VMA: made in mmap() and open(), freed in close(). A zap of the attached VMA by
  *               somebody else holds it by link->zaps: the interval notifier's UNMAP and RELEASE,
  *               which come before tables and VMA go, wait for that to be 0
@@ -84,6 +85,7 @@ struct mshim_view {
 	kuid_t uid;
 	bool writable;
 	struct mm_struct *mm;
+	struct pid *host;		/* referenced; of the process that registered mm */
 	struct mmu_notifier notifier;
 	unsigned long start, end;	/* in the host's address space */
 	pgoff_t pgoff;			/* of start in the file */
@@ -170,6 +172,7 @@ void mshim_view_put(struct mshim_view *view);
 void mshim_control_close(struct mshim_control *control);
 bool mshim_is_host(struct mm_struct *mm);
 bool mshim_hosts_views(const struct mm_struct *mm);
+pid_t mshim_view_host(const struct mshim_view *view);
 bool mshim_view_has_others(const struct mshim_view *view);
 unsigned int mshim_control_users(struct mshim_control *control);
 bool mshim_maps_file(struct vm_area_struct *vma, const struct file *file, bool writable);

@@ -4,9 +4,11 @@
 #include <linux/file.h>
 #include <linux/hugetlb.h>
 #include <linux/module.h>
+#include <linux/pid.h>
 #include <linux/pkeys.h>
 #include <linux/seq_file.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/userfaultfd_k.h>
 
@@ -24,6 +26,15 @@ DEFINE_MUTEX(mshim_views_mutex);		/* which views there are, and of whom */
 static DEFINE_HASHTABLE(views_by_inode, 8);	/* mshim_views_mutex */
 static DEFINE_HASHTABLE(views_by_mm, 8);	/* mshim_views_mutex */
 
+/* Of a view that is not registered with the host's mm, or not any more. */
+static void view_destroy(struct mshim_view *view)
+{
+	fput(view->backing);
+	put_pid(view->host);
+	kvfree(view->slots);
+	kfree(view);
+}
+
 /*
  * The slow half of the last put: unregistering waits for notifier callbacks in progress, and puts
  * may come from where that must not be waited for (the mmap_lock of an attached process).
@@ -37,9 +48,7 @@ static void view_free(struct work_struct *work)
 	mutex_unlock(&mshim_views_mutex);
 	mmu_notifier_unregister(&view->notifier, view->mm);
 	WARN_ON_ONCE(!list_empty(&view->links) || view->nr_entries || view->nr_tables);
-	fput(view->backing);
-	kvfree(view->slots);
-	kfree(view);
+	view_destroy(view);
 }
 
 static void view_release(struct kref *ref)
@@ -52,6 +61,12 @@ static void view_release(struct kref *ref)
 void mshim_view_put(struct mshim_view *view)
 {
 	kref_put(&view->ref, view_release);
+}
+
+/* As the caller sees it, or 0. A process that is gone has left a number that another may have. */
+pid_t mshim_view_host(const struct mshim_view *view)
+{
+	return pid_has_task(view->host, PIDTYPE_TGID) ? pid_vnr(view->host) : 0;
 }
 
 bool mshim_hosts_views(const struct mm_struct *mm)
@@ -236,6 +251,7 @@ static struct mshim_view *view_alloc(const struct mshare_ctl_create *arg, struct
 	view->uid = current_euid();
 	view->writable = arg->prot & MSHARE_VIEW_WRITE;
 	view->mm = current->mm;
+	view->host = get_pid(task_tgid(current));
 	view->start = arg->addr;
 	view->end = arg->addr + arg->len;
 	view->pgoff = pgoff;
@@ -301,11 +317,8 @@ int mshim_view_create(struct mshim_control *control, const struct mshare_ctl_cre
 		if (err)
 			mmu_notifier_unregister(&view->notifier, view->mm);
 	}
-	if (err) {
-		fput(view->backing);
-		kvfree(view->slots);
-		kfree(view);
-	}
+	if (err)
+		view_destroy(view);
 	return err;
 }
 
