@@ -24,7 +24,7 @@ _mshare_values() {
 # The words that may follow as operands of a command. Slashes of names may be left out.
 _mshare_operands() {
 	case $2 in
-	stat | rm | revoke | save) "$1" list --names 2>/dev/null | if [[ $3 == /* ]]; then cat; else cut -c 2-; fi ;;
+	stat | rm | revoke | save | handover) "$1" list --names 2>/dev/null | if [[ $3 == /* ]]; then cat; else cut -c 2-; fi ;;
 	bench) echo tables ;;
 	help) _mshare_commands "$1" ;;
 	esac
@@ -75,6 +75,8 @@ _mshare() {
 		_mshare_words "$values" "$word"
 	elif [[ $word == -* ]]; then
 		_mshare_words "$(_mshare_options "$tool" "$command")" "$word"
+	elif [[ $command == handover && $before != handover ]]; then
+		_mshare_words "$(cd /proc && echo [0-9]*)" "$word"
 	elif [[ $command == load || ($command == save && $before != save) ]]; then
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")
 		compopt -o filenames 2>/dev/null

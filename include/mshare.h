@@ -296,7 +296,7 @@ struct mshare_stat {
 	uint32_t backend; /* enum mshare_backend obtained */
 	uint32_t pages; /* enum mshare_pages obtained (THP: as far as filled ranges go) */
 	uint32_t flags; /* MSHARE_STAT_F_* */
-	uint32_t reserved;
+	int32_t host_pid; /* shim: the host process as seen from here; 0: none, or out of sight */
 	char reason[256]; /* why a better backend was passed over; empty if none was */
 };
 

@@ -12,7 +12,6 @@
 #include "align.h"
 #include "backing.h"
 #include "ctl.h"
-#include "host.h"
 #include "log.h"
 #include "mshare/abi.h"
 #include "shim-ask.h"
@@ -135,7 +134,7 @@ static int view_of(const struct region *r, int prot)
 	int fd = attach_view(r, prot);
 
 	for (int i = 0; i < HOST_TRIES && fd == -ENOENT; i++) {
-		fd = host_start_tables(r->fd, r->name[0] ? r->name : "(unnamed)");
+		fd = shim_start_host(r);
 		if (fd == 0)
 			fd = attach_view(r, prot);
 	}
@@ -269,6 +268,8 @@ static void add_view(const struct region *r, int device, uint32_t prot, struct m
 		return;
 	st->faults += query.faults;
 	st->links += query.entries;
+	if (query.host)
+		st->host_pid = query.host;
 	st->flags |= MSHARE_STAT_F_HOST;
 	if (query.parts)
 		st->flags |= MSHARE_STAT_F_PARTS;

@@ -35,5 +35,6 @@ must_check int region_unmap_parts(struct region *r);
 
 must_check int region_resize(struct region *r, uint64_t size);
 must_check int region_revoke(struct region *r);
+must_check int region_handover(struct region *r, pid_t pid);
 
 #endif

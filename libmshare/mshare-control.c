@@ -47,3 +47,8 @@ int mshare_revoke(mshare_t h)
 {
 	return CALL(h, region_revoke(r));
 }
+
+int mshare_handover(mshare_t h, pid_t pid)
+{
+	return CALL(h, region_handover(r, pid));
+}

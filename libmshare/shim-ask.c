@@ -41,6 +41,11 @@ int shim_ask(const struct region *r, int prot, const struct shim_request *reques
 	return device < 0 ? device : mshare_ctl(device, MSHARE_CTL_ASK, &ask);
 }
 
+int shim_start_host(const struct region *r)
+{
+	return host_start_tables(r->fd, r->name[0] ? r->name : "(unnamed)");
+}
+
 int shim_ask_host(const struct region *r, const struct shim_request *request)
 {
 	int err = 0;
@@ -50,7 +55,7 @@ int shim_ask_host(const struct region *r, const struct shim_request *request)
 		if (err != -ENOENT && err != -EPIPE)
 			return err;
 		/* Who has lost its host is attached all the same: the next one knows of it. */
-		err = host_start_tables(r->fd, r->name[0] ? r->name : "(unnamed)");
+		err = shim_start_host(r);
 	}
 	return err ? err : -EPIPE;
 }

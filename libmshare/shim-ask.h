@@ -21,6 +21,9 @@ struct shim_request {
 
 /* The argument of PROTECT and MAP. */
 uint32_t shim_rights(int prot);
+/* Starts a host for the region, or waits until the one does that another process starts. 0 or -errno.
+ */
+must_check int shim_start_host(const struct region *r);
 
 /* Asks the host of the view that an attachment with prot would have: 0, or -errno of abi.h. */
 must_check int shim_ask(const struct region *r, int prot, const struct shim_request *request);

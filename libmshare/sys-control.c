@@ -3,6 +3,7 @@
 #include "sys.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -51,6 +52,25 @@ int sys_mbind(void *addr, size_t len, int mode, const unsigned long *nodes, unsi
 int sys_shrink(int fd, off_t size)
 {
 	return (int)RETRY(ftruncate(fd, size));
+}
+
+int sys_pidfd_open(pid_t pid)
+{
+	return (int)RETRY(syscall(SYS_pidfd_open, pid, 0));
+}
+
+bool sys_pidfd_ended(int fd)
+{
+	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+
+	return RETRY(poll(&poll_fd, 1, 0)) > 0;
+}
+
+int sys_write_text(int fd, const char *text, size_t len)
+{
+	long written = RETRY(write(fd, text, len));
+
+	return written < 0 ? (int)written : 0;
 }
 
 int sys_readahead(int fd, off_t off, off_t len)

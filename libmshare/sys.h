@@ -94,6 +94,10 @@ int sys_mbind(void *addr, size_t len, int mode, const unsigned long *nodes, unsi
 int sys_seal(int fd, int seals);
 int sys_shrink(int fd, off_t size); /* ftruncate(2) to a size that is not larger */
 int sys_readahead(int fd, off_t off, off_t len);
+int sys_pidfd_open(pid_t pid);
+bool sys_pidfd_ended(int fd);
+int sys_write_text(int fd, const char *text,
+		   size_t len); /* to a file of the kernel, in one piece */
 
 /* The process. */
 uint64_t sys_page_size(void);

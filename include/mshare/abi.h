@@ -64,6 +64,8 @@ struct mshare_ctl_query {
 	__u64 invalidations; /* out: invalidations that met a linked slot */
 	__u64 flushes; /* out: IPI rounds sent for them */
 	__u64 parts; /* out: ranges that are of other files now, or are about to be */
+	__s32 host; /* out: process ID as the caller sees it; 0: not visible, or gone */
+	__u32 reserved; /* must be 0 */
 };
 
 /* mshare_ctl_create.flags */

@@ -235,6 +235,40 @@ MSHARE_API int mshare_resize(mshare_t r, size_t size);
  */
 MSHARE_API int mshare_revoke(mshare_t r);
 
+/*
+ * mshare_handover - whose control group pays for a region, and can end its host process
+ * @r:   the region, open for writing.
+ * @pid: a process; its control group, as it is now, is what counts. 0: this process.
+ *
+ * With the shim backend, pages that anybody touches first are charged to the host process, and
+ * who stops its control group ends it (who is attached then goes on: mshare-host(8)). It is in the
+ * group of the process that attached first; this call moves it to that of pid. Pages that exist
+ * stay charged where they are. Pages of regular files are charged to who touches them, as ever.
+ * Where no host process lives, one is started for those who attach from now on. It is forgotten
+ * when nobody is attached any more, as the host process leaves then. Needs control groups of
+ * version 2.
+ *
+ * The host process is moved by this one, so that the kernel's rules hold for it: see cgroups(7).
+ * Where nobody uses the shim backend, each page is charged to whoever touches it first.
+ *
+ * Returns 0; -1 on failure, and then the host process is where it was:
+ *   EBADF       r is NULL, closed or not a handle
+ *   EINVAL      pid is negative
+ *   EACCES      the region is opened read-only; no right to write to cgroup.procs of the group, or
+ *               of the nearest one around it and the host's; the host's is outside of this
+ *               process's cgroup namespace
+ *   EPERM       the host process may not be moved: by a security module, or as the group has no
+ *               processor to run on
+ *   ESRCH       no such process; or it has ended, and its group is removed
+ *   EBUSY       pid has ended, and its group has controllers for groups of its own since
+ *   EOPNOTSUPP  nobody uses the shim backend, or no host process can be had or seen; the memory
+ *               controller belongs to control groups of version 1; the group is not visible in
+ *               this mount namespace; its cgroup.type is invalid
+ *   ENOMEM      no memory
+ *   EMFILE, ENFILE  no descriptor is left
+ */
+MSHARE_API int mshare_handover(mshare_t r, pid_t pid);
+
 #ifdef __cplusplus
 }
 #endif

@@ -52,6 +52,8 @@ static long do_query(struct file *control, union argument *arg)
 	struct mshare_ctl_query *q = &arg->query;
 	struct mshim_view *view;
 
+	if (q->reserved)
+		return -EINVAL;
 	q->features = MSHARE_FEATURE_PTE_TABLES | MSHARE_FEATURE_READ_VIEWS |
 		      MSHARE_FEATURE_REQUESTS | MSHARE_FEATURE_PARTS;
 	q->slot_size = PMD_SIZE;
@@ -69,6 +71,7 @@ static long do_query(struct file *control, union argument *arg)
 	q->flushes = view->flushes;
 	spin_unlock(&view->lock);
 	q->parts = mshim_parts_count(view->parts);
+	q->host = mshim_view_host(view);
 	mshim_view_put(view);
 	return 0;
 }

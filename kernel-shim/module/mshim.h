@@ -35,6 +35,7 @@
  *   host mm     mm_count by the notifier's registration, as long as the view exists; mm_users by
  *               each link, so that its tables are not torn down under an attached process, also
  *               when the host has been killed
+ *   host's pid  a reference of the view, as long as that exists; the process may have ended
  *   link        its VMA: made in mmap() and open(), freed in close(). A zap of the attached VMA by
  *               somebody else holds it by link->zaps: the interval notifier's UNMAP and RELEASE,
  *               which come before tables and VMA go, wait for that to be 0
@@ -90,6 +91,7 @@ struct mshim_view {
 	bool writable;
 	struct mshim_parts *parts;	/* referenced */
 	struct mm_struct *mm;
+	struct pid *host;		/* referenced; of the process that registered mm */
 	struct mmu_notifier notifier;
 	unsigned long start, end;	/* in the host's address space */
 	pgoff_t pgoff;			/* of start in the file */
@@ -174,6 +176,7 @@ struct mshim_view *mshim_view_find(struct file *file, u32 prot);
 void mshim_view_put(struct mshim_view *view);
 bool mshim_is_host(struct mm_struct *mm);
 bool mshim_hosts_views(const struct mm_struct *mm);
+pid_t mshim_view_host(const struct mshim_view *view);
 bool mshim_view_has_others(const struct mshim_view *view);
 
 static inline bool mshim_view_overlaps(const struct mshim_view *view, unsigned long start,

@@ -3,8 +3,10 @@
 #include <linux/cred.h>
 #include <linux/file.h>
 #include <linux/module.h>
+#include <linux/pid.h>
 #include <linux/seq_file.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "mshim.h"
@@ -21,11 +23,12 @@ DEFINE_MUTEX(mshim_views_mutex);		/* which views there are, and of whom */
 static DEFINE_HASHTABLE(views_by_inode, 8);	/* mshim_views_mutex */
 static DEFINE_HASHTABLE(views_by_mm, 8);	/* mshim_views_mutex */
 
-/* Nobody has a reference. */
-static void memory_free(struct mshim_view *view)
+/* Of a view that is not registered with the host's mm, or not any more. */
+static void view_destroy(struct mshim_view *view)
 {
 	fput(view->backing);
 	mshim_parts_put(view->parts);
+	put_pid(view->host);
 	kvfree(view->slots);
 	kfree(view);
 }
@@ -43,7 +46,7 @@ static void view_free(struct work_struct *work)
 	mutex_unlock(&mshim_views_mutex);
 	mmu_notifier_unregister(&view->notifier, view->mm);
 	WARN_ON_ONCE(!list_empty(&view->links) || view->nr_entries || view->nr_tables);
-	memory_free(view);
+	view_destroy(view);
 }
 
 static void view_release(struct kref *ref)
@@ -56,6 +59,12 @@ static void view_release(struct kref *ref)
 void mshim_view_put(struct mshim_view *view)
 {
 	kref_put(&view->ref, view_release);
+}
+
+/* As the caller sees it, or 0. A process that is gone has left a number that another may have. */
+pid_t mshim_view_host(const struct mshim_view *view)
+{
+	return pid_has_task(view->host, PIDTYPE_TGID) ? pid_vnr(view->host) : 0;
 }
 
 bool mshim_hosts_views(const struct mm_struct *mm)
@@ -228,6 +237,7 @@ static struct mshim_view *view_alloc(const struct mshare_ctl_create *arg, struct
 	view->uid = current_euid();
 	view->writable = arg->prot & MSHARE_VIEW_WRITE;
 	view->mm = current->mm;
+	view->host = get_pid(task_tgid(current));
 	view->start = arg->addr;
 	view->end = arg->addr + arg->len;
 	view->pgoff = pgoff;
@@ -339,7 +349,7 @@ static int create_with(struct mshim_control *control, const struct mshare_ctl_cr
 			mmu_notifier_unregister(&view->notifier, view->mm);
 	}
 	if (err)
-		memory_free(view);
+		view_destroy(view);
 	return err;
 }
 

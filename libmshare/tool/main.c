@@ -8,9 +8,9 @@
 #include "tool.h"
 
 static const struct command *const commands[] = {
-	&command_doctor,  &command_list,   &command_stat, &command_top,
-	&command_rm,	  &command_revoke, &command_save, &command_load,
-	&command_metrics, &command_bench,  &command_run,
+	&command_doctor, &command_list,	   &command_stat,     &command_top,
+	&command_rm,	 &command_revoke,  &command_handover, &command_save,
+	&command_load,	 &command_metrics, &command_bench,    &command_run,
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 

@@ -78,12 +78,19 @@ static const char *view_state(int err)
 	return !err ? "hosted" : err == -ENOENT ? "none" : "unknown";
 }
 
+/* null: nobody hosts it, or that cannot be known. */
+static struct json_object *host_json(int32_t pid)
+{
+	return pid ? json_object_new_int(pid) : NULL;
+}
+
 static struct json_object *view_json(const struct views *v, unsigned int kind)
 {
 	struct json_object *o = json_object_new_object();
 
 	json_object_object_add(o, "view", json_object_new_string(view_kinds[kind].name));
 	json_object_object_add(o, "state", json_object_new_string(view_state(v->err[kind])));
+	json_object_object_add(o, "host_pid", host_json(v->err[kind] ? 0 : v->of[kind].host));
 	for (size_t i = 0; i < VIEW_NUMBER_COUNT; i++)
 		json_object_object_add(
 			o, view_numbers[i].name,
@@ -94,6 +101,8 @@ static struct json_object *view_json(const struct views *v, unsigned int kind)
 static void print_view(const struct views *v, unsigned int kind)
 {
 	printf("  view: %-6s %s", view_kinds[kind].name, view_state(v->err[kind]));
+	if (!v->err[kind] && v->of[kind].host)
+		printf(" by process %" PRId32, v->of[kind].host);
 	for (size_t i = 0; !v->err[kind] && i < VIEW_NUMBER_COUNT; i++)
 		printf("%s %s %" PRIu64, i ? "," : ":", view_numbers[i].name,
 		       view_number(v, kind, i));
@@ -121,6 +130,8 @@ static void ask_views(mshare_t r, struct views *v, struct mshare_stat *st)
 						  view_kinds[i].prot, &v->of[i]);
 		st->faults += v->of[i].faults;
 		st->links += v->of[i].entries;
+		if (!v->err[i] && v->of[i].host)
+			st->host_pid = v->of[i].host;
 		if (v->err[i] && v->err[i] != -ENOENT)
 			st->valid &= ~VALID_VIEWS;
 	}
@@ -151,6 +162,7 @@ static void print_json(const char *name, const struct mshare_stat *st, const str
 	for (size_t i = 0; i < FLAG_COUNT; i++)
 		json_object_object_add(o, flag_names[i].name,
 				       json_object_new_boolean(!!(st->flags & flag_names[i].flag)));
+	json_object_object_add(o, "host_pid", host_json(st->host_pid));
 	json_object_object_add(o, "reason", json_text(st->reason));
 	for (unsigned int i = 0; i < VIEW_KINDS; i++)
 		json_object_array_add(views, view_json(v, i));
@@ -241,7 +253,8 @@ const struct command command_stat = {
 		"was passed over. A name may be given without its leading slash.\n"
 		"\n"
 		"\"faults\" and \"links\" are counted by the kernel module, for all processes; the\n"
-		"last lines tell what it says of those who read and of those who write.\n"
+		"last lines tell what it says of those who read and of those who write, and which\n"
+		"process hosts their page tables.\n"
 		"\n"
 		"  --json  one object; what could not be obtained is null\n"
 		"\n"

@@ -7,7 +7,7 @@
 
 #include "layout.h"
 
-SIZE(mshare_ctl_query, 88);
+SIZE(mshare_ctl_query, 96);
 FIELD(mshare_ctl_query, size, 0, 4);
 FIELD(mshare_ctl_query, flags, 4, 4);
 FIELD(mshare_ctl_query, fd, 8, 4);
@@ -21,6 +21,8 @@ FIELD(mshare_ctl_query, faults, 56, 8);
 FIELD(mshare_ctl_query, invalidations, 64, 8);
 FIELD(mshare_ctl_query, flushes, 72, 8);
 FIELD(mshare_ctl_query, parts, 80, 8);
+FIELD(mshare_ctl_query, host, 88, 4);
+FIELD(mshare_ctl_query, reserved, 92, 4);
 
 SIZE(mshare_ctl_create, 32);
 FIELD(mshare_ctl_create, size, 0, 4);
@@ -105,7 +107,7 @@ VALUE(MSHARE_ASK_ADVISE, 2);
 VALUE(MSHARE_ASK_GROW, 3);
 VALUE(MSHARE_ASK_MAP, 4);
 VALUE(MSHARE_CTL_MAGIC, 0xB7);
-VALUE(MSHARE_CTL_QUERY, 0xc058b700);
+VALUE(MSHARE_CTL_QUERY, 0xc060b700);
 VALUE(MSHARE_CTL_CREATE, 0x4020b701);
 VALUE(MSHARE_CTL_ATTACH, 0x4010b702);
 VALUE(MSHARE_CTL_DETACH, 0x4018b703);

@@ -44,7 +44,7 @@ FIELD(mshare_stat, links, 112, 8);
 FIELD(mshare_stat, backend, 120, 4);
 FIELD(mshare_stat, pages, 124, 4);
 FIELD(mshare_stat, flags, 128, 4);
-FIELD(mshare_stat, reserved, 132, 4);
+FIELD(mshare_stat, host_pid, 132, 4);
 FIELD(mshare_stat, reason, 136, 256);
 
 SIZE(mshare_backend_caps, 256);

@@ -152,16 +152,52 @@ static void revoked(void **state)
 	region_end(r);
 }
 
+/* Who has the old one attached has nothing of the new one, and the other way round. */
+static void revoked_name_is_made_anew(void **state)
+{
+	char name[NAME_SIZE];
+	mshare_t old = mshare_create(name_make(name, "revoked"), REGION, NULL), new;
+	struct crew crew, successors;
+	char *p;
+
+	(void)state;
+	check(old);
+	crew = crew_start(old, 2, READ_WRITE);
+	bytes_fill(region_attach_all(old), REGION, 3);
+	check(mshare_revoke(old) == 0);
+	check_refused(mshare_create(name, REGION, NULL) == NULL, EEXIST);
+	check(mshare_unlink(name) == 0);
+	new = mshare_create(name, REGION, NULL);
+	check(new);
+	successors = crew_start(new, 2, READ_WRITE);
+	p = region_attach_all(new);
+	bytes_check_zero(p, REGION);
+	bytes_fill(p, REGION, 4);
+	crew_touch(&crew, 0, true, SIGBUS);
+	crew_touch(&successors, 0, true, 0);
+	bytes_check(p, REGION, 4);
+	check_equal(region_size(old), 0);
+	crew_end(&crew);
+	crew_end(&successors);
+	check(mshare_unlink(name) == 0);
+	region_end(old);
+	region_end(new);
+}
+
 static void of_a_regular_file(void **state)
 {
 	int fd = disk_file(REGION);
+	char bytes[4];
 	mshare_t r;
 
 	(void)state;
 	if (backend_takes_files()) {
 		r = mshare_from_fd(fd, NULL);
 		check(r);
+		check(pwrite(fd, "kept", 4, 100) == 4);
 		check_refused(mshare_revoke(r) == -1, EOPNOTSUPP);
+		check_equal(region_size(r), REGION);
+		check(pread(fd, bytes, 4, 100) == 4 && memcmp(bytes, "kept", 4) == 0);
 		check(mshare_resize(r, 12345) == 0);
 		check_equal(region_size(r), 12345);
 		region_end(r);
@@ -245,6 +281,7 @@ int main(void)
 		cmocka_unit_test(shrinks),
 		cmocka_unit_test(sizes_are_rounded),
 		cmocka_unit_test(revoked),
+		cmocka_unit_test(revoked_name_is_made_anew),
 		cmocka_unit_test(of_a_regular_file),
 		cmocka_unit_test(sealed),
 		cmocka_unit_test(limits),

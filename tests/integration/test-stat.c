@@ -35,7 +35,7 @@ static void geometry(void **state)
 	check_equal(st.backend, backend_id());
 	check_equal(st.pages, pages_of[backend_id()]);
 	check_equal(st.flags & (MSHARE_STAT_F_TRUNCATED | MSHARE_STAT_F_READ_ONLY), 0);
-	check_equal(st.reserved, 0);
+	check_equal(st.host_pid, 0);
 	check_equal(st.faults, 0);
 	check_equal(st.links, 0);
 	check(memchr(st.reason, 0, sizeof(st.reason)));

@@ -16,7 +16,7 @@ static void describe_for_all(struct operations *f)
 		true,
 		0,
 		{ .query = { sizeof(struct mshare_ctl_query), 0, f->fd, BOTH, 0, 0, 0, 0, 0, 0, 0,
-			     0 } },
+			     0, 0, 0 } },
 	};
 	f->all[CREATE] = (struct operation){
 		MSHARE_CTL_CREATE,

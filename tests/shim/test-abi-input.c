@@ -54,12 +54,15 @@ static void wrong_flags(const struct operation *op)
 
 static void test_flags(void **state)
 {
+	union argument query = operations.all[QUERY].valid;
 	union argument wait = operations.all[WAIT].valid, ask = operations.all[ASK].valid;
 	union argument next = operations.all[NEXT].valid, answer = operations.all[ANSWER].valid;
 
 	(void)state;
 	operations_each(wrong_flags);
 	for (int bit = 0; bit < 32; bit++) {
+		query.query.reserved = 1u << bit;
+		operation_answers(&operations.all[QUERY], &query, -EINVAL);
 		wait.wait.reserved = 1u << bit;
 		operation_answers(&operations.all[WAIT], &wait, -EINVAL);
 		ask.ask.map_fd = (int)(1u << bit);

@@ -29,6 +29,7 @@ CASES = [
     (f"mshare stat /{REGION}\t", ["stat", f"/{NAME}"]),
     (f"mshare rm {REGION}\t", ["rm", NAME]),
     (f"mshare save {REGION}\t/dev/nul\t", ["save", NAME, "/dev/null"]),
+    (f"mshare handover {REGION}\t{os.getpid()}\t", ["handover", NAME, str(os.getpid())]),
     ("mshare load /dev/nul\t", ["load", "/dev/null"]),
 ]
 

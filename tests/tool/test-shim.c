@@ -2,6 +2,7 @@
 /* top, metrics and stat with the kernel module: what it counts, for root and for others. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -161,6 +162,86 @@ static void stat_tells_of_both_views(void **state)
 	mshare_close(r);
 }
 
+static void check_group(int pid, const char *group)
+{
+	char path[64], text[256] = "";
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/cgroup", pid);
+	file = fopen(path, "re");
+	assert_non_null(file);
+	assert_non_null(fgets(text, sizeof(text), file));
+	fclose(file);
+	text[strcspn(text, "\n")] = '\0';
+	assert_string_equal(text, group);
+}
+
+#define GROUP "/sys/fs/cgroup/mshare-test-tool"
+
+/* A process in a group of its own, by way of a user that attaches nothing. */
+static void enter_group(int pid)
+{
+	char text[16];
+	int fd;
+
+	assert_int_equal(mkdir(GROUP, 0755), 0);
+	fd = open(GROUP "/cgroup.procs", O_WRONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	snprintf(text, sizeof(text), "%d", pid);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+}
+
+/* Whatever backend the command itself would get for the name. */
+static void handover_moves_the_host(void **state)
+{
+	mshare_t r = make_region(name);
+	struct json_object *o, *view;
+	const struct tool_run *run;
+	int host;
+
+	(void)state;
+	check_complaint(tool("handover /mshare-test-no-such 1"), 1, "does not exist");
+	users_come(&users, r, USERS);
+	enter_group(users.pids[0]);
+	o = tool_json(0, "stat --json %s", name);
+	view = element(member(o, "views"), "view", "write");
+	host = (int)number_of(view, "host_pid");
+	assert_int_equal(number_of(o, "host_pid"), host);
+	json_object_put(o);
+	check_group(host, "0::/");
+	run = tool("handover %s %d", name, (int)users.pids[0]);
+	assert_string_equal(run->err, "");
+	assert_int_equal(run->status, 0);
+	assert_string_equal(run->out, "");
+	check_group(host, "0::/mshare-test-tool");
+	check_group(users.pids[1], "0::/");
+	check_complaint(tool("handover %s %d", name, INT_MAX), 1, "there is no process");
+	users_go(&users);
+	while (rmdir(GROUP) != 0) {
+		assert_int_equal(errno, EBUSY); /* the host has not left yet */
+		usleep(10000);
+	}
+	mshare_close(r);
+}
+
+/* Who may read only, and who may write but not move processes. */
+static void handover_without_right(void **state)
+{
+	mshare_t r = make_region(name);
+
+	(void)state;
+	users_come(&users, r, 1);
+	assert_int_equal(fchmod(mshare_fd(r), 0644), 0);
+	assert_true(tool_become(USER));
+	check_complaint(tool("handover %s 1", name), 1, "no right");
+	tool_become(0);
+	assert_int_equal(fchmod(mshare_fd(r), 0666), 0);
+	assert_true(tool_become(USER));
+	check_complaint(tool("handover %s 1", name), 1, "cgroup.procs");
+	mshare_close(r);
+}
+
 #define CASE(f, of_name) cmocka_unit_test_prestate_setup_teardown(f, NULL, clean_up, of_name)
 
 int main(int argc, char **argv)
@@ -172,6 +253,8 @@ int main(int argc, char **argv)
 		CASE(others_without_right_know_nothing, NULL),
 		CASE(counters_count, NULL),
 		CASE(stat_tells_of_both_views, NULL),
+		CASE(handover_moves_the_host, NULL),
+		CASE(handover_without_right, NULL),
 	};
 
 	tool_main(argc, argv);

@@ -8,10 +8,9 @@
 
 static void help_is_on_stdout(void **state)
 {
-	static const char *const commands[] = {
-		"",	  "doctor",  "list", "stat", "top",   "rm",
-		"revoke", "metrics", "save", "load", "bench", "run"
-	};
+	static const char *const commands[] = { "",	 "doctor", "list",    "stat", "top",
+						"rm",	 "revoke", "metrics", "save", "load",
+						"bench", "run",	   "handover" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
@@ -84,6 +83,11 @@ static void operands_are_counted(void **state)
 	check_complaint(tool("metrics /a"), 2, "\"/a\"");
 	check_complaint(tool("rm"), 2, "rm NAME");
 	check_complaint(tool("revoke"), 2, "revoke NAME");
+	check_complaint(tool("handover /a"), 2, "handover NAME PID");
+	check_complaint(tool("handover /a 1 2"), 2, "3 words given");
+	check_complaint(tool("handover /a 0"), 2, "\"0\" is not a process ID");
+	check_complaint(tool("handover /a 12x"), 2, "\"12x\" is not a process ID");
+	check_complaint(tool("handover /a 99999999999"), 2, "not a process ID");
 	check_complaint(tool("bench"), 2, "bench tables");
 	check_complaint(tool("bench table"), 2, "\"table\"");
 	check_complaint(tool("bench tables more"), 2, "\"more\"");

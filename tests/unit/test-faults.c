@@ -218,7 +218,7 @@ static int stat_everything(void)
 	int err = mshare_stat(region, &st);
 
 	if (!err)
-		must(st.region_size == SIZE && st.attachments == 1 && st.reserved == 0);
+		must(st.region_size == SIZE && st.attachments == 1 && st.host_pid == 0);
 	return err;
 }
 
