@@ -197,9 +197,8 @@ MSHARE_API int mshare_fd(mshare_t r);
  * @len:   bytes, more than 0; the mapping is rounded up to the page size, or to PMD size where
  *         the module shares tables. off+len must not pass the end.
  * @prot:  PROT_NONE, PROT_READ or PROT_READ|PROT_WRITE.
- * @flags: the above. With MSHARE_SAME_ADDR and addr NULL the address follows from the identity of
- *         the file (device and inode number), so that processes that never met agree on it, for its
- *         whole life.
+ * @flags: the above. MSHARE_SAME_ADDR with addr NULL: an address that follows from the identity of
+ *         the file (device, inode number), on which processes that never met agree, all its life.
  *
  * The time this takes does not depend on len, except with MSHARE_POPULATE. Inherited by fork(2).
  *
@@ -217,6 +216,7 @@ MSHARE_API int mshare_fd(mshare_t r);
  *               limit of a cgroup; RLIMIT_MEMLOCK after mlockall(MCL_FUTURE)
  *   EOPNOTSUPP  MSHARE_POPULATE before Linux 5.14; no shared tables, required by attr or mshare_map()
  *   EOWNERDEAD  others see what mshare_map() did, which went with its killed host, until they detach
+ *   EMFILE, ENFILE  no descriptor is left to reach the kernel module
  */
 MSHARE_API void *mshare_attach(mshare_t r, void *addr, off_t off, size_t len, int prot,
 			       unsigned int flags);
@@ -258,7 +258,7 @@ MSHARE_API int mshare_detach(mshare_t r, void *addr, size_t len);
  *   EPERM       DISCARD on a sealed memfd
  *   EOPNOTSUPP  the backend has no shared translations, or the file system cannot punch holes
  *   EIO, ENOSPC, EDQUOT  from the device or file system; some data may not have been written
- *   EMFILE, ENFILE  TLB: no descriptor is left to reach the kernel module
+ *   EMFILE, ENFILE  no descriptor is left to reach the kernel module
  *   ENOMEM      no memory, or no room in the address space
  */
 MSHARE_API int mshare_flush(mshare_t r, off_t off, size_t len, unsigned int flags);

@@ -9,7 +9,6 @@
 #include "attachment.h"
 #include "log.h"
 #include "place.h"
-#include "shim-ask.h"
 #include "shim-parts.h"
 
 #define KNOWN_FLAGS (MSHARE_FIXED | MSHARE_POPULATE | MSHARE_SAME_ADDR)
@@ -161,13 +160,7 @@ static int check_whole(const struct region *r)
 {
 	int parts = shim_parts(r);
 
-	if (!parts)
-		return 0;
-	if (parts == -EOWNERDEAD)
-		return fail(parts, "attach: %s", SHIM_ORPHANED);
-	return fail(-EOPNOTSUPP,
-		    "attach: parts of the region are of other objects (mshare_map), which only "
-		    "processes see that share page tables, and this one cannot");
+	return parts ? shim_parts_error(parts, "attach") : 0;
 }
 
 static int map(struct region *r, const struct attach_request *req, struct attachment *a)

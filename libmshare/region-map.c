@@ -154,10 +154,11 @@ int region_map(struct region *r, const struct map_request *req)
 int region_unmap_parts(struct region *r)
 {
 	struct map_request original = { .fd = r->fd, .prot = PROT_READ | PROT_WRITE };
-
 	int parts = shim_parts(r);
 
 	if (parts == -EOWNERDEAD)
 		return fail(-EBUSY, "revoke: %s", SHIM_ORPHANED);
+	if (parts < 0)
+		return shim_parts_error(parts, "revoke");
 	return parts ? region_map(r, &original) : 0;
 }

@@ -20,14 +20,38 @@ static int count(int device, int fd, uint32_t prot)
 }
 
 /* A host may have one of the two views only. */
-int shim_parts(const struct region *r)
+static int count_with(int device, const struct region *r)
 {
-	cleanup_fd int device = ctl_open();
-	int parts = device < 0 ? 0 : count(device, r->fd, MSHARE_VIEW_READ);
+	int parts = count(device, r->fd, MSHARE_VIEW_READ);
 
 	if (parts == -ENOENT && r->writable)
 		parts = count(device, r->fd, MSHARE_VIEW_READ | MSHARE_VIEW_WRITE);
 	return parts < 0 && parts != -EOWNERDEAD ? 0 : parts;
+}
+
+int shim_parts(const struct region *r)
+{
+	cleanup_fd int device = r->kind == REGION_HUGETLB ? -ENOSYS : ctl_open();
+
+	if (device == -EMFILE || device == -ENFILE)
+		return device;
+	return device < 0 ? 0 : count_with(device, r);
+}
+
+int shim_parts_error(int parts, const char *call)
+{
+	if (parts == -EOWNERDEAD)
+		return fail(parts, "%s: %s", call, SHIM_ORPHANED);
+	if (parts < 0)
+		return fail(parts,
+			    "%s: no descriptor is left to ask the kernel module for parts of "
+			    "the region that are of other objects",
+			    call);
+	return fail(
+		-EOPNOTSUPP,
+		"%s: parts of the region are of other objects (mshare_map), which only processes "
+		"see that share page tables",
+		call);
 }
 
 int shim_refuse_parts(const struct region *r, const char *call)
@@ -36,5 +60,5 @@ int shim_refuse_parts(const struct region *r, const char *call)
 
 	if (!parts)
 		return 0;
-	return fail(-EOPNOTSUPP, "%s: parts of the region are of other objects (mshare_map)", call);
+	return shim_parts_error(parts == -EOWNERDEAD ? 1 : parts, call);
 }

@@ -6,10 +6,16 @@
 
 #include "region.h"
 
-/* How many; 0 also where it cannot be found out. -EOWNERDEAD: see SHIM_ORPHANED. */
+/*
+ * How many; 0 also for who may not ask. -EOWNERDEAD: see SHIM_ORPHANED. -EMFILE, -ENFILE: no
+ * descriptor is left to ask with.
+ */
 must_check int shim_parts(const struct region *r);
 
-/* 0; or -EOPNOTSUPP with a sentence, for calls that reach the region's own object only. */
+/* What shim_parts() returned, if not 0, as an errno with a sentence: -EOPNOTSUPP where there are some. */
+must_check int shim_parts_error(int parts, const char *call);
+
+/* 0; or -errno with a sentence, for calls that reach the region's own object only. */
 must_check int shim_refuse_parts(const struct region *r, const char *call);
 
 #endif

@@ -150,6 +150,7 @@ MSHARE_API int mshare_advise(mshare_t r, off_t off, size_t len, int advice);
  *   ENOMEM  RLIMIT_MEMLOCK allows less, without CAP_IPC_LOCK; no memory or huge pages for all of
  *           it; no room in the address space
  *   EOPNOTSUPP  parts of the region are of other objects (mshare_map)
+ *   EMFILE, ENFILE  no descriptor is left to reach the kernel module
  */
 MSHARE_API int mshare_lock(mshare_t r, off_t off, size_t len);
 
@@ -187,6 +188,7 @@ MSHARE_API int mshare_unlock(mshare_t r, off_t off, size_t len);
  *               region are of other objects (mshare_map)
  *   EPERM       a sandbox forbids mbind(2)
  *   ENOMEM      no memory
+ *   EMFILE, ENFILE  no descriptor is left to reach the kernel module
  */
 MSHARE_API int mshare_mempolicy(mshare_t r, off_t off, size_t len, int mode,
 				const unsigned long *nodes, unsigned long max);
@@ -212,6 +214,7 @@ MSHARE_API int mshare_mempolicy(mshare_t r, off_t off, size_t len, int mode,
  *   ENOMEM     no free huge pages, or no memory
  *   EOPNOTSUPP  shorter, while parts of the region are of other objects (mshare_map)
  *   EIO        from the device
+ *   EMFILE, ENFILE  no descriptor is left to reach the kernel module
  */
 MSHARE_API int mshare_resize(mshare_t r, size_t size);
 
@@ -232,6 +235,7 @@ MSHARE_API int mshare_resize(mshare_t r, size_t size);
  *   EBUSY, ETIMEDOUT  the process that hosts the page tables has ended or does not answer, and attached
  *               processes would keep what mshare_map() has put into the region
  *   ENOMEM      no memory
+ *   EMFILE, ENFILE  no descriptor is left to reach the kernel module
  */
 MSHARE_API int mshare_revoke(mshare_t r);
 

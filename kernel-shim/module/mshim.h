@@ -262,6 +262,7 @@ static inline unsigned long mshim_link_addr(const struct mshim_link *link, unsig
 /* fault.c */
 vm_fault_t mshim_fault(struct vm_fault *vmf);
 vm_fault_t mshim_mkwrite(struct vm_fault *vmf);
+
 /* access.c */
 int mshim_access(struct vm_area_struct *vma, unsigned long addr, void *buf, int len, int write);
 

@@ -247,15 +247,15 @@ void mshim_parts_end(struct mshim_parts *parts, u64 id, bool done)
 		atomic_dec(&regions_with_parts);
 }
 
-/* The file of the first part that has pages in [*pgoff, last], referenced, and which; or NULL. */
-static struct file *next_part(struct mshim_parts *parts, pgoff_t *pgoff, pgoff_t last,
-			      struct part *out)
+/* Of a list, the file of the first part in [*pgoff, last], referenced, and which; or NULL. */
+static struct file *next_part(struct mshim_parts *parts, struct part_list *const *list,
+			      pgoff_t *pgoff, pgoff_t last, struct part *out)
 {
 	const struct part *part;
 	struct file *file = NULL;
 
 	spin_lock(&parts->lock);
-	part = part_from(parts->now, *pgoff);
+	part = part_from(*list, *pgoff);
 	if (part && part->first <= last) {
 		*pgoff = max(*pgoff, part->first);
 		*out = *part;
@@ -265,15 +265,15 @@ static struct file *next_part(struct mshim_parts *parts, pgoff_t *pgoff, pgoff_t
 	return file;
 }
 
-/* Writes back what of [start, end] of the region is in parts. The first error. */
-int mshim_parts_fsync(struct mshim_parts *parts, loff_t start, loff_t end, int datasync)
+static int fsync_list(struct mshim_parts *parts, struct part_list *const *list, loff_t start,
+		      loff_t end, int datasync)
 {
 	pgoff_t pgoff = start >> PAGE_SHIFT, last = end >> PAGE_SHIFT;
 	struct file *file;
 	struct part part;
 	int err = 0;
 
-	while ((file = next_part(parts, &pgoff, last, &part))) {
+	while ((file = next_part(parts, list, &pgoff, last, &part))) {
 		pgoff_t until = min(last, part.last);
 		pgoff_t from = part.pgoff + (pgoff - part.first);
 		loff_t to = (loff_t)(from + (until - pgoff) + 1) << PAGE_SHIFT;
@@ -286,4 +286,15 @@ int mshim_parts_fsync(struct mshim_parts *parts, loff_t start, loff_t end, int d
 			break;
 	}
 	return err;
+}
+
+/*
+ * Writes back what of [start, end] of the region is in parts, also in those that the host is about
+ * to map: it may have, and have died before it said so. The first error.
+ */
+int mshim_parts_fsync(struct mshim_parts *parts, loff_t start, loff_t end, int datasync)
+{
+	int err = fsync_list(parts, &parts->now, start, end, datasync);
+
+	return fsync_list(parts, &parts->next, start, end, datasync) ?: err;
 }
