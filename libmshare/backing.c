@@ -118,11 +118,12 @@ int backing_make_file(const char *dir, const struct region_request *req, uint64_
 		return err;
 	fd = sys_open(dir, O_TMPFILE | O_RDWR, req->attr.mode);
 	if (fd == -EOPNOTSUPP || fd == -EISDIR)
-		return make_visible_file(path, req->attr.mode, size, reserve);
+		return req->unlinked ? -EOPNOTSUPP
+				     : make_visible_file(path, req->attr.mode, size, reserve);
 	if (fd < 0)
 		return fd;
 	err = give_size(fd, size, reserve);
-	if (!err)
+	if (!err && !req->unlinked)
 		err = sys_link_fd(fd, path);
 	if (err == -ENOENT) /* no /proc */
 		return make_visible_file(path, req->attr.mode, size, reserve);
