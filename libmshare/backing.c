@@ -131,7 +131,7 @@ int backing_make_file(const char *dir, const struct region_request *req, uint64_
 }
 
 /* The old flags where vm.memfd_noexec and its flag do not exist. Seals stay possible either way. */
-static int make_memfd(uint64_t size)
+int backing_memfd(uint64_t size)
 {
 	cleanup_fd int fd = sys_memfd_create("mshare", MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
 	int err;
@@ -201,7 +201,7 @@ int backing_create_shmem(struct region *r, const struct region_request *req)
 	err = req->name ? check_space(req) : 0;
 	if (err)
 		return err;
-	fd = req->name ? backing_make_file(BACKING_SHM_DIR, req, size, false) : make_memfd(size);
+	fd = req->name ? backing_make_file(BACKING_SHM_DIR, req, size, false) : backing_memfd(size);
 	if (fd < 0)
 		return backing_create_error(fd, req);
 	r->fd = fd;
