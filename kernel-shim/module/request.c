@@ -46,6 +46,15 @@ static bool exceeds(const struct vm_area_struct *vma, const struct mshare_ctl_as
 }
 
 /*
+ * Of processes, not of what is left of one: a host's mm outlives the host, and its mappings outlive
+ * its views a little. The VMA keeps mm allocated.
+ */
+static bool is_alive(const struct mm_struct *mm)
+{
+	return atomic_read(&mm->mm_users) > 0;
+}
+
+/*
  * Whether somebody who is no host has mapped the file itself, beyond the reach of any host. The
  * mutex comes before i_mmap_rwsem, so that hosts can be told from others in here.
  */
@@ -59,7 +68,8 @@ static bool mapped_otherwise(const struct mshim_view *view, const struct mshare_
 	for (node = rb_first(&mapping->i_mmap.rb_root); node && !found; node = rb_next(node)) {
 		struct vm_area_struct *vma = rb_entry(node, struct vm_area_struct, shared.rb);
 
-		found = exceeds(vma, ask) && !mshim_hosts_views(vma->vm_mm);
+		found = exceeds(vma, ask) && is_alive(vma->vm_mm) &&
+			!mshim_hosts_views(vma->vm_mm);
 	}
 	i_mmap_unlock_read(mapping);
 	return found;
