@@ -23,6 +23,7 @@ CMDLINE = ("console=ttyS0 loglevel=5 log_buf_len=4M printk.devkmsg=on panic=-1 p
 TCG = ["-accel", "tcg,thread=multi", "-cpu", "max"]
 KVM = ["-accel", "kvm", "-cpu", "host"]
 # How a program ends by a fault of its own. SIGKILL comes from others, and says nothing of QEMU.
+BOOT_PATIENCE = 300  # seconds until a guest whose init has not begun hangs; a busy machine takes 60
 FAULTS = (signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)
 
 
@@ -118,16 +119,21 @@ def disk(path, serial, readonly=False):
             "-device", f"virtio-blk-pci,drive={serial},serial={serial}"]
 
 
+def _left(end):
+    return None if end is None else max(0, end - time.monotonic())
+
+
 class Guest:
     """One run. Output of the command is copied as it comes; the rest is in files of `directory`.
 
-    With `again` a guest whose QEMU ended by a fault of its own is booted once more, unless its init
-    had begun: nothing of the project has run until then, and no disk is mounted. That init says so
-    is the first thing in the verdict."""
+    With `again` a guest whose QEMU ended by a fault of its own, or that has not come to its init
+    after `patience` seconds (an emulated processor may lose its timer), is booted once more, unless
+    its init had begun: nothing of the project has run until then, and no disk is mounted. That init
+    says so is the first thing in the verdict."""
 
-    def __init__(self, qemu, directory, options, interactive, again=False):
+    def __init__(self, qemu, directory, options, interactive, again=False, patience=BOOT_PATIENCE):
         self.qemu, self.directory, self.options = qemu, directory, options
-        self.interactive, self.again = interactive, again
+        self.interactive, self.again, self.patience = interactive, again, patience
         self.console = directory / "console"
         self.kernel_log = directory / "log"
         self.verdict = directory / "verdict"
@@ -173,27 +179,47 @@ class Guest:
         copier.start()
         self.copiers.append(copier)
 
-    def _broke_before_init(self):
-        return (-self.process.returncode in FAULTS
-                and not (self.verdict.exists() and self.verdict.stat().st_size))
+    def _has_begun(self):
+        return self.verdict.exists() and self.verdict.stat().st_size > 0
 
-    def _boot_again(self):
-        fault = signal.Signals(-self.process.returncode).name
-        lines = self.said_by_qemu.read_text(errors="replace").splitlines()
-        print(f"guest: QEMU ITSELF ENDED BY {fault} before the guest's init began, and is started "
-              f"ONCE MORE. It said: {lines[-1] if lines else 'nothing'}",
+    def _comes_to_init(self, end):
+        """False if neither that nor QEMU's end is seen in time."""
+        until = time.monotonic() + self.patience
+        while time.monotonic() < min(until, until if end is None else end):
+            if self._has_begun():
+                return True
+            try:
+                self.process.wait(1)
+                return True
+            except subprocess.TimeoutExpired:
+                pass
+        return end is not None and time.monotonic() >= end
+
+    def _boot_again(self, reason, path):
+        lines = path.read_text(errors="replace").splitlines() if path.exists() else []
+        print(f"guest: {reason} before the guest's init began, and it is started ONCE MORE. "
+              f"The last line of it: {lines[-1] if lines else 'nothing'}",
               file=sys.stderr, flush=True)
         self.stop()
         self._boot()
+
+    def _give_second_chance(self, end):
+        """Returns when QEMU has ended or has had it."""
+        if not self._comes_to_init(end):
+            self._boot_again(f"IT HUNG FOR {self.patience} SECONDS", self.console)
+            return
+        self.process.wait(_left(end))
+        if -self.process.returncode in FAULTS and not self._has_begun():
+            fault = signal.Signals(-self.process.returncode).name
+            self._boot_again(f"QEMU ITSELF ENDED BY {fault}", self.said_by_qemu)
 
     def wait(self, seconds):
         """True unless the time ran out, and the guest was stopped for it."""
         end = None if seconds is None else time.monotonic() + seconds
         try:
-            self.process.wait(seconds)
-            if self.again and self._broke_before_init():
-                self._boot_again()
-                self.process.wait(None if end is None else max(0, end - time.monotonic()))
+            if self.again:
+                self._give_second_chance(end)
+            self.process.wait(_left(end))
             return True
         except subprocess.TimeoutExpired:
             return False
