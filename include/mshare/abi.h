@@ -38,7 +38,7 @@
  * MSHARE_CTL_QUERY - what this kernel does, and the state of the view of a file
  *
  * fd -1 asks for the features and the slot size only. Else the statistics are of the view that this
- * caller would attach to.
+ * caller would attach to, and of those that it has replaced.
  *   EBADF   fd is not an open descriptor of a regular file
  *   EACCES  fd is not open for reading, or for writing where prot has MSHARE_VIEW_WRITE, or the
  *           file is for appending only
@@ -139,7 +139,8 @@ struct mshare_ctl_detach {
 /*
  * MSHARE_CTL_FLUSH - drops all links of a range of the view, and every translation made by them
  *
- * off is of the file. Processes link again as they touch it.
+ * Also of the views that it has replaced. off is of the file. Processes link again when they touch
+ * it.
  *   EINVAL  off or len is not a multiple of the slot size, len is 0, or the range is not inside
  *           the view
  *   EPERM   neither is the caller root or the user who hosts the view, nor fd open for writing

@@ -62,17 +62,9 @@ static long do_query(struct file *control, union argument *arg)
 	view = get_view(q->fd, q->prot, NULL);
 	if (IS_ERR(view))
 		return PTR_ERR(view);
-	spin_lock(&view->lock);
-	q->links = view->nr_links;
-	q->tables = view->nr_tables;
-	q->entries = view->nr_entries;
-	q->faults = view->faults;
-	q->invalidations = view->invalidations;
-	q->flushes = view->flushes;
-	spin_unlock(&view->lock);
 	q->parts = mshim_parts_count(view->parts);
 	q->host = mshim_view_host(view);
-	mshim_view_put(view);
+	mshim_view_count(view, q);
 	return 0;
 }
 
@@ -135,16 +127,27 @@ static bool may_flush(const struct mshim_view *view, fmode_t mode)
 	       uid_eq(current_euid(), GLOBAL_ROOT_UID);
 }
 
-static long flush_range(struct mshim_view *view, const struct mshare_ctl_flush *f)
+static u64 offset_of(const struct mshim_view *view)
 {
-	u64 base = (u64)view->pgoff << PAGE_SHIFT;
-	u64 size = view->end - view->start;
-	unsigned long start = view->start + (f->off - base);
+	return (u64)view->pgoff << PAGE_SHIFT;
+}
 
-	if (f->off < base || f->off - base >= size || f->len > size - (f->off - base))
-		return -EINVAL;
-	mshim_flush_view(view, start, start + f->len);
-	return 0;
+static bool is_inside(const struct mshim_view *view, const struct mshare_ctl_flush *f)
+{
+	u64 base = offset_of(view), size = view->end - view->start;
+
+	return f->off >= base && f->off - base < size && f->len <= size - (f->off - base);
+}
+
+/* What of the range a view has: those that were replaced are smaller. */
+static void flush_range(struct mshim_view *view, const struct mshare_ctl_flush *f)
+{
+	u64 base = offset_of(view);
+	u64 start = max(f->off, base);
+	u64 end = min(f->off + f->len, base + (view->end - view->start));
+
+	if (start < end)
+		mshim_flush_view(view, view->start + (start - base), view->start + (end - base));
 }
 
 static long do_flush(struct file *control, union argument *arg)
@@ -159,8 +162,11 @@ static long do_flush(struct file *control, union argument *arg)
 	view = get_view(f->fd, f->prot, &mode);
 	if (IS_ERR(view))
 		return PTR_ERR(view);
-	err = may_flush(view, mode) ? flush_range(view, f) : -EPERM;
-	mshim_view_put(view);
+	err = !may_flush(view, mode) ? -EPERM : !is_inside(view, f) ? -EINVAL : 0;
+	if (err)
+		mshim_view_put(view);
+	for (; !err && view; view = mshim_view_older(view))
+		flush_range(view, f);
 	return err;
 }
 

@@ -202,6 +202,8 @@ static inline unsigned long mshim_host_addr(const struct mshim_view *view, pgoff
 
 /* control.c */
 long mshim_control_wait(struct mshim_control *control, u32 linger_ms);
+struct mshim_view *mshim_view_older(struct mshim_view *view);
+void mshim_view_count(struct mshim_view *view, struct mshare_ctl_query *q);
 unsigned int mshim_control_users(struct mshim_control *control);
 void mshim_control_close(struct mshim_control *control);
 

@@ -279,6 +279,25 @@ static void replace(void *arg)
 }
 
 /* Who is attached stays so, in the old one; the new one is larger, and as the host has made it. */
+/* What is attached by the view that was replaced is smaller, and reached as well. */
+static void flush_both(int fd)
+{
+	struct mshare_ctl_flush flush = { .size = sizeof(flush), .fd = fd, .prot = BOTH };
+
+	check_equal(view_query(fd, READ_WRITE).entries, 2 * SIZE / SLOT);
+	flush.off = SIZE - SLOT;
+	flush.len = 2 * SLOT;
+	check_equal(device_call(MSHARE_CTL_FLUSH, &flush), 0);
+	check_equal(view_query(fd, READ_WRITE).entries, 2 * SIZE / SLOT - 2);
+	flush.off = SIZE;
+	flush.len = SIZE + SLOT;
+	check_equal(device_call(MSHARE_CTL_FLUSH, &flush), -EINVAL);
+	flush.off = 0;
+	flush.len = 2 * SIZE;
+	check_equal(device_call(MSHARE_CTL_FLUSH, &flush), 0);
+	check_equal(view_query(fd, READ_WRITE).entries, 0);
+}
+
 static void test_replaced_view(void **state)
 {
 	struct two_views v = { .fd = memory_file(2 * SIZE) };
@@ -298,10 +317,11 @@ static void test_replaced_view(void **state)
 	signpost_raise(&v.attached);
 	signpost_await(&v.second);
 	after = attach(v.fd, 2 * SIZE, READ_WRITE);
-	check_equal(view_query(v.fd, READ_WRITE).links, 1);
+	check_equal(view_query(v.fd, READ_WRITE).links, 2);
 	pages_check(after, SIZE, 1);
 	pages_fill(before, SIZE, 2);
 	pages_check(after, SIZE, 2);
+	flush_both(v.fd);
 	detach(after, 2 * SIZE);
 	pages_check(before, SIZE, 2);
 	child_kill(host);
