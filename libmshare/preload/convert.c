@@ -8,6 +8,7 @@
 
 #include "align.h"
 #include "conversion.h"
+#include "ending.h"
 #include "guard.h"
 #include "log.h"
 #include "options.h"
@@ -217,6 +218,7 @@ int convert_map(const struct map_call *call, void **out)
 	if (err)
 		leave_to_kernel(&c, &e);
 	report(&e);
+	ending_expect(&e);
 	*out = (void *)e.addr;
 	return e.err;
 }
