@@ -198,6 +198,7 @@ static void describe(struct conversion *c, struct report_entry *e)
 	e->backend = c->region->ops->name;
 	e->page_size = c->region->page_size;
 	e->shared_tables = region_shares_tables(c->region);
+	e->read_only = !c->region->writable;
 	e->reason = c->reason;
 	if (c->too_big)
 		conversion_say(c, "not populated, its control group has less memory left");

@@ -67,7 +67,8 @@ static bool covers(const struct converted *c, uintptr_t start, uintptr_t end)
 	return start <= c->start && c->end <= end;
 }
 
-/* Bytes of the program's length: the last huge page may be longer. */
+/* Bytes of the program's length: the last huge page may be longer. To who may not write, mincore(2)
+ * does not tell what is in memory, and looking would allocate what is not. */
 static int look(const struct converted *c, uint64_t *bytes)
 {
 	if (c->cut)
@@ -76,6 +77,8 @@ static int look(const struct converted *c, uint64_t *bytes)
 		*bytes = c->entry.len;
 		return 0;
 	}
+	if (c->entry.read_only)
+		return -EACCES;
 	return huge_count((void *)tracked_ordinary(c->start), c->end - c->start, bytes);
 }
 

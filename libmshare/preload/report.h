@@ -18,6 +18,7 @@ struct report_entry {
 	bool shared_tables; /* with other processes */
 	const char *reason; /* why it was left, or why no better backend; "" */
 	int err; /* of a call that failed, -errno */
+	bool read_only; /* a converted one: the file may not be written to */
 	bool ended; /* a converted one: what follows is known, and page_size is told already */
 	uint64_t huge_bytes; /* in huge pages then */
 	int huge_err; /* -errno: not known, for that reason */

@@ -277,6 +277,7 @@ static void tell(const struct segment *s, int err)
 		.shared_tables = shares_tables(s),
 		.reason = s->reason,
 		.err = err,
+		.read_only = s->flags & SHM_RDONLY,
 	};
 
 	report(&e);

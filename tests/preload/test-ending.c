@@ -5,6 +5,7 @@
  * mapping has touched nothing. Each case is a program of its own. No helper makes huge pages
  * meanwhile.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -137,6 +138,24 @@ static void few_addresses(size_t size)
 					    : UNKNOWN);
 }
 
+/* A file that this process may only read; the one by which it was made is closed. */
+static void read_only(size_t size)
+{
+	char path[64];
+	int writer = memfd_create("test", 0);
+	int reader;
+
+	if (!backend_is("thp")) {
+		expect_huge(NO_LINE);
+		return;
+	}
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", writer);
+	reader = open(path, O_RDONLY);
+	expect(reader >= 0 && ftruncate(writer, (off_t)size) == 0 && close(writer) == 0);
+	expect(mmap(NULL, size, PROT_READ, MAP_SHARED, reader, 0) != MAP_FAILED);
+	expect_huge(UNKNOWN);
+}
+
 struct filler {
 	char *p;
 	size_t size;
@@ -260,6 +279,7 @@ static const struct ending {
 	{ "locked", locked, false },
 	{ "populated", populated, true },
 	{ "few-addresses", few_addresses, false },
+	{ "read-only", read_only, false },
 	{ "filled-by-child", filled_by_child, false },
 	{ "kept-by-parent", kept_by_parent, false },
 	{ "unmapped", unmapped, false },
