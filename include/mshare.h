@@ -197,9 +197,8 @@ MSHARE_API int mshare_fd(mshare_t r);
  * @len:   bytes, more than 0; the mapping is rounded up to the page size, or to PMD size where
  *         the module shares tables. off+len must not pass the end.
  * @prot:  PROT_NONE, PROT_READ or PROT_READ|PROT_WRITE.
- * @flags: the above. With MSHARE_SAME_ADDR and addr NULL the address follows from the identity of
- *         the file (device and inode number), so that processes that never met agree on it, for its
- *         whole life.
+ * @flags: the above. MSHARE_SAME_ADDR with addr NULL: an address that follows from the identity of
+ *         the file (device, inode number), on which processes that never met agree, all its life.
  *
  * The time this takes does not depend on len, except with MSHARE_POPULATE. Inherited by fork(2).
  *
@@ -215,7 +214,9 @@ MSHARE_API int mshare_fd(mshare_t r);
  *   ENOMEM      no room in the address space, RLIMIT_AS, too many mappings; huge pages that were
  *               not reserved before and are not free; with MSHARE_POPULATE no memory, also by the
  *               limit of a cgroup; RLIMIT_MEMLOCK after mlockall(MCL_FUTURE)
- *   EOPNOTSUPP  MSHARE_POPULATE before Linux 5.14; no shared tables, which attr required
+ *   EOPNOTSUPP  MSHARE_POPULATE before Linux 5.14; no shared tables, required by attr or mshare_map()
+ *   EOWNERDEAD  others see what mshare_map() did, which went with its killed host, until they detach
+ *   EMFILE, ENFILE  no descriptor is left to reach the kernel module
  */
 MSHARE_API void *mshare_attach(mshare_t r, void *addr, off_t off, size_t len, int prot,
 			       unsigned int flags);
@@ -257,7 +258,7 @@ MSHARE_API int mshare_detach(mshare_t r, void *addr, size_t len);
  *   EPERM       DISCARD on a sealed memfd
  *   EOPNOTSUPP  the backend has no shared translations, or the file system cannot punch holes
  *   EIO, ENOSPC, EDQUOT  from the device or file system; some data may not have been written
- *   EMFILE, ENFILE  TLB: no descriptor is left to reach the kernel module
+ *   EMFILE, ENFILE  no descriptor is left to reach the kernel module
  *   ENOMEM      no memory, or no room in the address space
  */
 MSHARE_API int mshare_flush(mshare_t r, off_t off, size_t len, unsigned int flags);
@@ -267,14 +268,13 @@ MSHARE_API int mshare_flush(mshare_t r, off_t off, size_t len, unsigned int flag
 #define MSHARE_STAT_TABLES (1ull << 1) /* reads /proc/self/pagemap and smaps of the attachments */
 
 /* mshare_stat.flags */
-#define MSHARE_STAT_F_TRUNCATED                                                                    \
-	(1u << 0) /* the file is shorter than it was or than what is attached */
+#define MSHARE_STAT_F_TRUNCATED (1u << 0) /* the file is shorter than it was, or than attached */
 #define MSHARE_STAT_F_READ_ONLY (1u << 1) /* the handle cannot write */
 #define MSHARE_STAT_F_SHARED_TABLES (1u << 2) /* processes share page tables */
 #define MSHARE_STAT_F_HOST (1u << 3) /* an mshare-host serves this region */
-#define MSHARE_STAT_F_IO_URING                                                                     \
-	(1u << 4) /* the last MSHARE_FLUSH_DATA, save or load of the handle used io_uring */
+#define MSHARE_STAT_F_IO_URING (1u << 4) /* last MSHARE_FLUSH_DATA, save, load used io_uring */
 #define MSHARE_STAT_F_DIRECT (1u << 5) /* the last save or load went past the page cache */
+#define MSHARE_STAT_F_PARTS (1u << 6) /* parts are of other objects: mshare_map() */
 
 struct mshare_stat {
 	size_t size; /* in: sizeof(struct mshare_stat) */

@@ -184,6 +184,8 @@ static int shim_mapping_fd(struct region *r, int prot, int refused)
 		atomic_store(&r->degraded, 0);
 		return fd;
 	}
+	if (fd == -EOWNERDEAD)
+		return fail(fd, "attach: %s", SHIM_ORPHANED);
 	if (r->require_shared)
 		return fail(-EOPNOTSUPP, "shim: %s", degraded_text(fd));
 	debug("no shared tables for this attachment: error %d", -fd);
@@ -269,6 +271,8 @@ static void add_view(const struct region *r, int device, uint32_t prot, struct m
 	if (query.host)
 		st->host_pid = query.host;
 	st->flags |= MSHARE_STAT_F_HOST;
+	if (query.parts)
+		st->flags |= MSHARE_STAT_F_PARTS;
 }
 
 static void shim_stat(struct region *r, struct mshare_stat *st)

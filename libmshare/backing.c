@@ -118,11 +118,12 @@ int backing_make_file(const char *dir, const struct region_request *req, uint64_
 		return err;
 	fd = sys_open(dir, O_TMPFILE | O_RDWR, req->attr.mode);
 	if (fd == -EOPNOTSUPP || fd == -EISDIR)
-		return make_visible_file(path, req->attr.mode, size, reserve);
+		return req->unlinked ? -EOPNOTSUPP
+				     : make_visible_file(path, req->attr.mode, size, reserve);
 	if (fd < 0)
 		return fd;
 	err = give_size(fd, size, reserve);
-	if (!err)
+	if (!err && !req->unlinked)
 		err = sys_link_fd(fd, path);
 	if (err == -ENOENT) /* no /proc */
 		return make_visible_file(path, req->attr.mode, size, reserve);
@@ -130,7 +131,7 @@ int backing_make_file(const char *dir, const struct region_request *req, uint64_
 }
 
 /* The old flags where vm.memfd_noexec and its flag do not exist. Seals stay possible either way. */
-static int make_memfd(uint64_t size)
+int backing_memfd(uint64_t size)
 {
 	cleanup_fd int fd = sys_memfd_create("mshare", MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
 	int err;
@@ -200,7 +201,7 @@ int backing_create_shmem(struct region *r, const struct region_request *req)
 	err = req->name ? check_space(req) : 0;
 	if (err)
 		return err;
-	fd = req->name ? backing_make_file(BACKING_SHM_DIR, req, size, false) : make_memfd(size);
+	fd = req->name ? backing_make_file(BACKING_SHM_DIR, req, size, false) : backing_memfd(size);
 	if (fd < 0)
 		return backing_create_error(fd, req);
 	r->fd = fd;

@@ -27,6 +27,9 @@ must_check int backing_create_shmem(struct region *r, const struct region_reques
 must_check int backing_create_hugetlb(struct region *r, const struct region_request *req,
 				      uint64_t size, uint64_t page_size);
 
+/* A memfd of this size that can be sealed, or -errno. */
+must_check int backing_memfd(uint64_t size);
+
 /* A sentence for a failed creation; returns err. */
 must_check int backing_create_error(int err, const struct region_request *req);
 

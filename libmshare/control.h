@@ -22,6 +22,17 @@ struct mempolicy {
 must_check int region_mempolicy(struct region *r, off_t off, uint64_t len,
 				const struct mempolicy *policy);
 
+struct map_request {
+	off_t off; /* of the region */
+	uint64_t len;
+	int fd; /* -1: anonymous memory */
+	off_t fd_off;
+	int prot;
+};
+must_check int region_map(struct region *r, const struct map_request *req);
+/* Puts everything back to what is the region's own, if anything is not. */
+must_check int region_unmap_parts(struct region *r);
+
 must_check int region_resize(struct region *r, uint64_t size);
 must_check int region_revoke(struct region *r);
 must_check int region_handover(struct region *r, pid_t pid);

@@ -19,6 +19,12 @@ int entry_leave(int entered, int err);
 int entry_unknown(mshare_t h);
 
 /*
+ * As mshare_create(), for `mshare load`: the object is linked to no name, and lies where the name can
+ * be given by sys_link_fd(). EOPNOTSUPP: a file system that cannot do that.
+ */
+mshare_t region_create_unlinked(const char *name, size_t size);
+
+/*
  * A call that is made with a handle: `call` is an expression about `struct region *r`, which it has a
  * reference to until it has ended. The value is what the public call returns.
  */

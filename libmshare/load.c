@@ -13,6 +13,7 @@
 #include "ioqueue.h"
 #include "log.h"
 #include "region-bytes.h"
+#include "shim-parts.h"
 #include "save.h"
 
 struct load {
@@ -291,6 +292,8 @@ int region_load(struct region *r, int dirfd, const char *path, const struct msha
 	struct region_bytes target;
 	int err = check ? 0 : check_rights(r);
 
+	if (!err && !check)
+		err = shim_refuse_parts(r, "load");
 	if (err)
 		return err;
 	err = source_open(&source, dirfd, path);

@@ -8,6 +8,13 @@ int mshare_protect(mshare_t h, off_t off, size_t len, int prot)
 	return CALL(h, region_protect(r, off, len, prot));
 }
 
+int mshare_map(mshare_t h, off_t off, size_t len, int fd, off_t fd_off, int prot)
+{
+	const struct map_request request = { off, len, fd, fd_off, prot };
+
+	return CALL(h, region_map(r, &request));
+}
+
 int mshare_advise(mshare_t h, off_t off, size_t len, int advice)
 {
 	return CALL(h, region_advise(r, off, len, advice));

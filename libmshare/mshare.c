@@ -49,20 +49,20 @@ static int publish(struct region *r, mshare_t *out)
 	return fail(err, "no room for another region handle");
 }
 
-static int create(const char *name, size_t size, const struct mshare_attr *attr, mshare_t *out)
+static int create(struct region_request *req, const char *name, const struct mshare_attr *attr,
+		  mshare_t *out)
 {
-	struct region_request req = { .size = size };
 	struct region *r;
-	int err = make_request(&req, name, attr);
+	int err = make_request(req, name, attr);
 
-	if (!err && size == 0)
+	if (!err && req->size == 0)
 		err = fail(-EINVAL, "create: size is 0");
 	if (!err)
-		err = region_create(&req, &r);
+		err = region_create(req, &r);
 	if (err)
 		return err;
 	err = publish(r, out);
-	if (err && name && backing_unlink(name))
+	if (err && name && !req->unlinked && backing_unlink(name))
 		debug("region \"%s\" could not be removed again", name);
 	return err;
 }
@@ -113,10 +113,20 @@ static int open_by_fd(int fd, const struct mshare_attr *attr, mshare_t *out)
 
 mshare_t mshare_create(const char *name, size_t size, const struct mshare_attr *attr)
 {
+	struct region_request req = { .size = size };
 	const int entered = sys_errno();
 	mshare_t h = NULL;
 
-	return entry_leave(entered, create(name, size, attr, &h)) ? NULL : h;
+	return entry_leave(entered, create(&req, name, attr, &h)) ? NULL : h;
+}
+
+mshare_t region_create_unlinked(const char *name, size_t size)
+{
+	struct region_request req = { .size = size, .unlinked = true };
+	const int entered = sys_errno();
+	mshare_t h = NULL;
+
+	return entry_leave(entered, create(&req, name, NULL, &h)) ? NULL : h;
 }
 
 mshare_t mshare_open(const char *name, int oflag, const struct mshare_attr *attr)

@@ -14,6 +14,7 @@
 #include "mshare/abi.h"
 #include "probe.h"
 #include "shim-ask.h"
+#include "shim-parts.h"
 #include "window.h"
 
 #ifndef MADV_COLLAPSE
@@ -154,7 +155,9 @@ static int by_host(struct region *r, const struct range *range, int advice)
 		return fail(-EACCES, "advise: the region is opened for reading only");
 	for (uint64_t off = (uint64_t)range->off; !err && off < end; off += ASK_STEP) {
 		uint64_t len = end - off < ASK_STEP ? end - off : ASK_STEP;
-		struct shim_request request = { MSHARE_ASK_ADVISE, (uint32_t)advice, off, 0 };
+		struct shim_request request = { .operation = MSHARE_ASK_ADVISE,
+						.argument = (uint32_t)advice,
+						.off = off };
 
 		err = align_up(len, page_sizes()->base, &request.len);
 		if (!err)
@@ -163,8 +166,19 @@ static int by_host(struct region *r, const struct range *range, int advice)
 	return err ? host_error(err) : 0;
 }
 
+/* Those about the object, not about who maps it. */
+static bool is_about_object(int advice)
+{
+	return advice == MSHARE_ADVICE_WILLNEED || advice == MSHARE_ADVICE_POPULATE ||
+	       advice == MSHARE_ADVICE_COLLAPSE;
+}
+
 static int advise(struct region *r, const struct range *range, int advice)
 {
+	int err = is_about_object(advice) ? shim_refuse_parts(r, call) : 0;
+
+	if (err)
+		return err;
 	switch (advice) {
 	case MSHARE_ADVICE_WILLNEED:
 		return will_need(r, range);

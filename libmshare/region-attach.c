@@ -9,6 +9,7 @@
 #include "attachment.h"
 #include "log.h"
 #include "place.h"
+#include "shim-parts.h"
 
 #define KNOWN_FLAGS (MSHARE_FIXED | MSHARE_POPULATE | MSHARE_SAME_ADDR)
 #define MAPPING_TRIES 3 /* a host may go, and the next as well */
@@ -154,13 +155,23 @@ static int place_by_backend(struct region *r, const struct attach_request *req,
 	}
 }
 
+/* A mapping of the region's own object shows what attached processes see only if all of it is of that. */
+static int check_whole(const struct region *r)
+{
+	int parts = shim_parts(r);
+
+	return parts ? shim_parts_error(parts, "attach") : 0;
+}
+
 static int map(struct region *r, const struct attach_request *req, struct attachment *a)
 {
 	int err = r->ops->mapping_fd ? place_by_backend(r, req, a) : place(r, req, r->fd, a);
 
 	if (err)
 		return err;
-	err = r->ops->attached(r, a, req->flags & MSHARE_POPULATE);
+	err = a->linked ? 0 : check_whole(r);
+	if (!err)
+		err = r->ops->attached(r, a, req->flags & MSHARE_POPULATE);
 	if (!err && attachment_add(a))
 		err = fail(-ENOMEM, "attach: no memory for bookkeeping");
 	if (err)

@@ -1,18 +1,49 @@
 /* SPDX-License-Identifier: MIT */
 /* mshare_flush(): checks of the range, and what each flag means for a file. */
 #include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
 
+#include "align.h"
 #include "flush.h"
 #include "handle.h"
 #include "log.h"
 #include "range.h"
+#include "shim-parts.h"
+
+/* msync(2) of an attachment reaches whatever object is there. */
+static int flush_attached(struct region *r, const struct range *range)
+{
+	uint64_t start = align_down((uint64_t)range->off, r->grid);
+	const struct attach_request whole = {
+		.off = (off_t)start,
+		.len = (uint64_t)range->off + range->len - start,
+		.prot = PROT_READ,
+	};
+	void *addr;
+	int err = region_attach(r, &whole, &addr);
+	int detached;
+
+	if (err)
+		return err;
+	err = sys_msync(addr, whole.len);
+	detached = region_detach(r, addr, whole.len);
+	if (err)
+		return fail(err, "flush: writing back what is attached failed (%s)",
+			    strerrordesc_np(-err));
+	return detached;
+}
 
 static int flush_to_storage(struct region *r, const struct range *range)
 {
 	bool used_uring = false;
 	int err;
 
-	if (r->kind != REGION_FILE || range->len == 0)
+	if (range->len == 0)
+		return 0;
+	if (shim_parts(r))
+		return flush_attached(r, range);
+	if (r->kind != REGION_FILE)
 		return 0;
 	err = flush_data(r->fd, range->off, range->len, &used_uring);
 	atomic_store(&r->uring_used, used_uring);
@@ -41,6 +72,9 @@ static int discard(struct region *r, const struct range *range)
 		return fail(-EACCES, "flush: discard of a region opened for reading only");
 	if (range->len == 0)
 		return 0;
+	err = shim_refuse_parts(r, "flush");
+	if (err)
+		return err;
 	err = sys_punch_hole(r->fd, range->off, (off_t)range->len);
 	return err ? discard_error(r, err) : 0;
 }

@@ -12,6 +12,7 @@
 #include "control.h"
 #include "handle.h"
 #include "log.h"
+#include "shim-parts.h"
 #include "window.h"
 
 struct region_lock {
@@ -68,6 +69,9 @@ int region_lock(struct region *r, off_t off, uint64_t len)
 	int err = find_range(r, "lock", off, len, &range);
 
 	if (err || !range.len)
+		return err;
+	err = shim_refuse_parts(r, "lock");
+	if (err)
 		return err;
 	lock = calloc(1, sizeof(*lock));
 	if (!lock)

@@ -7,6 +7,7 @@
 
 #include "control.h"
 #include "log.h"
+#include "shim-parts.h"
 #include "window.h"
 
 static int bind_error(int err)
@@ -60,6 +61,9 @@ int region_mempolicy(struct region *r, off_t off, uint64_t len, const struct mem
 		return fail(-EACCES, "mempolicy: the region is opened for reading only");
 	if (!range.len)
 		return 0;
+	err = shim_refuse_parts(r, "mempolicy");
+	if (err)
+		return err;
 	err = window_open(r, "mempolicy", &range, PROT_READ, &w);
 	if (err)
 		return err;

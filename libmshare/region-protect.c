@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* mshare_protect(): for everybody or not at all. */
 #include <errno.h>
-#include <string.h>
 #include <sys/mman.h>
 
 #include "align.h"
@@ -28,38 +27,6 @@ static int check_prot(const struct region *r, int prot)
 	return 0;
 }
 
-static int protect_error(const struct range *range, int err)
-{
-	switch (err) {
-	case -EBUSY:
-		return fail(err, "protect: a process has the region attached without this host's "
-				 "page tables, or mapped by itself with more rights");
-	case -ENOTCONN:
-		return fail(err, "protect: nobody is attached");
-	case -ETIMEDOUT:
-		return fail(err, "protect: the host process does not answer; is it stopped?");
-	case -ENOMEM:
-		return fail(err,
-			    "protect: %llu bytes from %lld on: no memory, or the host process has "
-			    "too many mappings (vm.max_map_count)",
-			    (unsigned long long)range->len, (long long)range->off);
-	case -EPERM:
-		return fail(err, "protect: the memfd is sealed against writing");
-	case -EMFILE:
-	case -ENFILE:
-		return fail(err, "protect: no descriptor is left to reach the kernel module");
-	default:
-		return fail(-EOPNOTSUPP, "protect: no host process to do it (%s)",
-			    strerrordesc_np(-err));
-	}
-}
-
-static uint32_t view_rights(int prot)
-{
-	return (prot & PROT_READ ? MSHARE_VIEW_READ : 0) |
-	       (prot & PROT_WRITE ? MSHARE_VIEW_WRITE : 0);
-}
-
 /* No access is for whole tables: such entries must not be met by who shares them. */
 static uint64_t unit_of(const struct region *r, int prot)
 {
@@ -69,7 +36,7 @@ static uint64_t unit_of(const struct region *r, int prot)
 int region_protect(struct region *r, off_t off, uint64_t len, int prot)
 {
 	struct shim_request request = { .operation = MSHARE_ASK_PROTECT,
-					.argument = view_rights(prot) };
+					.argument = shim_rights(prot) };
 	struct range range;
 	int err = check_prot(r, prot);
 
@@ -83,5 +50,5 @@ int region_protect(struct region *r, off_t off, uint64_t len, int prot)
 	err = align_up(range.len, unit_of(r, prot), &request.len);
 	if (!err)
 		err = shim_ask_host(r, &request);
-	return err ? protect_error(&range, err) : 0;
+	return err ? shim_ask_failed("protect", &range, err) : 0;
 }

@@ -11,6 +11,7 @@
 #include "hugelimit.h"
 #include "log.h"
 #include "region.h"
+#include "shim-parts.h"
 
 static int resize_error(const struct region *r, uint64_t size, int err)
 {
@@ -103,6 +104,8 @@ int region_resize(struct region *r, uint64_t size)
 	if (!r->writable)
 		return fail(-EACCES, "resize: the region is opened for reading only");
 	err = region_size_now(r, &old);
+	if (!err && rounded < old)
+		err = shim_refuse_parts(r, "resize");
 	if (err)
 		return err;
 	if (rounded > old)
@@ -120,6 +123,9 @@ int region_revoke(struct region *r)
 		return fail(-EOPNOTSUPP, "revoke: it would destroy what is in a regular file");
 	if (!r->writable)
 		return fail(-EACCES, "revoke: the region is opened for reading only");
+	err = region_unmap_parts(r);
+	if (err)
+		return err;
 	err = sys_shrink(r->fd, 0);
 	if (err == -EPERM)
 		return fail(err, "revoke: the memfd is sealed against shrinking (seals 0x%x)",

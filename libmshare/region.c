@@ -110,7 +110,7 @@ int region_create(const struct region_request *req, struct region **out)
 	err = try_candidates(r, req, &candidates, true);
 	if (!err) {
 		err = inspect_new(r);
-		if (err && req->name && backing_unlink(req->name))
+		if (err && req->name && !req->unlinked && backing_unlink(req->name))
 			debug("region \"%s\" could not be removed again", req->name);
 	}
 	if (err) {

@@ -28,6 +28,7 @@ struct region_request {
 	size_t size; /* of a new region, as asked for; 0 for an existing one */
 	struct mshare_attr attr; /* every field valid */
 	const struct backend_ops *forced; /* by MSHARE_BACKEND; or NULL */
+	bool unlinked; /* made where name is going to be, with no name yet, or -EOPNOTSUPP */
 };
 
 struct attachment {

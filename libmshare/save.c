@@ -14,6 +14,7 @@
 #include "ioqueue.h"
 #include "log.h"
 #include "region-bytes.h"
+#include "shim-parts.h"
 
 /* Tag of a write that is of no chunk. */
 #define NO_CHUNK UINT64_MAX
@@ -265,7 +266,9 @@ int region_save(struct region *r, int dirfd, const char *path, const struct msha
 
 	if (err)
 		return err;
-	err = region_bytes_open(&s.source, r, false);
+	err = shim_refuse_parts(r, "save");
+	if (!err)
+		err = region_bytes_open(&s.source, r, false);
 	if (!err) {
 		err = save(&s, r, attr);
 		region_bytes_close(&s.source);

@@ -2,10 +2,12 @@
 #include "shim-ask.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "ctl.h"
 #include "host.h"
+#include "log.h"
 #include "mshare/abi.h"
 
 /* How long a host may take. One that is stopped never answers. */
@@ -13,6 +15,12 @@
 
 /* A host that dies is followed by another, which may die as well. */
 #define TRIES 4
+
+uint32_t shim_rights(int prot)
+{
+	return (prot & PROT_READ ? MSHARE_VIEW_READ : 0) |
+	       (prot & PROT_WRITE ? MSHARE_VIEW_WRITE : 0);
+}
 
 int shim_ask(const struct region *r, int prot, const struct shim_request *request)
 {
@@ -25,6 +33,8 @@ int shim_ask(const struct region *r, int prot, const struct shim_request *reques
 		.off = request->off,
 		.len = request->len,
 		.timeout_ms = TIMEOUT_MS,
+		.map_fd = request->map_fd,
+		.map_off = request->map_off,
 	};
 	cleanup_fd int device = ctl_open();
 
@@ -48,4 +58,34 @@ int shim_ask_host(const struct region *r, const struct shim_request *request)
 		err = shim_start_host(r);
 	}
 	return err ? err : -EPIPE;
+}
+
+int shim_ask_failed(const char *call, const struct range *range, int err)
+{
+	switch (err) {
+	case -EBUSY:
+		return fail(err,
+			    "%s: a process has the region attached without this host's page "
+			    "tables, or has mapped it by itself",
+			    call);
+	case -EOWNERDEAD:
+		return fail(-EBUSY, "%s: %s", call, SHIM_ORPHANED);
+	case -ENOTCONN:
+		return fail(err, "%s: nobody is attached", call);
+	case -ETIMEDOUT:
+		return fail(err, "%s: the host process does not answer; is it stopped?", call);
+	case -ENOMEM:
+		return fail(err,
+			    "%s: %llu bytes from %lld on: no memory, or the host process has too "
+			    "many mappings (vm.max_map_count)",
+			    call, (unsigned long long)range->len, (long long)range->off);
+	case -EPERM:
+		return fail(err, "%s: the memfd is sealed against writing", call);
+	case -EMFILE:
+	case -ENFILE:
+		return fail(err, "%s: no descriptor is left to reach the kernel module", call);
+	default:
+		return fail(-EOPNOTSUPP, "%s: no host process to do it (%s)", call,
+			    strerrordesc_np(-err));
+	}
 }

@@ -3,15 +3,24 @@
 #ifndef MSHARE_SHIM_ASK_H
 #define MSHARE_SHIM_ASK_H
 
-#include "region.h"
+#include "range.h"
+
+/* -EOWNERDEAD. */
+#define SHIM_ORPHANED                                                                               \
+	"the process that hosted the page tables has ended, and with it what mshare_map() had put " \
+	"into the region, which attached processes still see: they have to detach first"
 
 struct shim_request {
 	uint32_t operation; /* MSHARE_ASK_* */
 	uint32_t argument;
 	uint64_t off;
 	uint64_t len;
+	int map_fd; /* MSHARE_ASK_MAP, else 0 */
+	uint64_t map_off;
 };
 
+/* The argument of PROTECT and MAP. */
+uint32_t shim_rights(int prot);
 /* Starts a host for the region, or waits until the one does that another process starts. 0 or -errno.
  */
 must_check int shim_start_host(const struct region *r);
@@ -22,5 +31,8 @@ must_check int shim_ask(const struct region *r, int prot, const struct shim_requ
 /* For a region open for writing; starts a host where there is none. As shim_ask(), and what
  * starting one may fail with; -EPIPE: hosts keep dying. */
 must_check int shim_ask_host(const struct region *r, const struct shim_request *request);
+
+/* A sentence for what PROTECT and MAP failed with; returns what the caller is told. */
+must_check int shim_ask_failed(const char *call, const struct range *range, int err);
 
 #endif

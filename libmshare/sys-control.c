@@ -21,6 +21,29 @@ int sys_mlock(void *addr, size_t len)
 	return (int)RETRY(syscall(SYS_mlock, addr, len));
 }
 
+int sys_mremap_copy(void *from, size_t len, void *to, void **out)
+{
+	int flags = to ? MREMAP_MAYMOVE | MREMAP_FIXED : MREMAP_MAYMOVE;
+	void *addr = mremap(from, 0, len, flags, to);
+
+	if (addr == MAP_FAILED)
+		return (int)sys_result(-1);
+	*out = addr;
+	return 0;
+}
+
+int sys_mremap_to(void *from, size_t len, void *to)
+{
+	void *addr = mremap(from, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, to);
+
+	return addr == MAP_FAILED ? (int)sys_result(-1) : 0;
+}
+
+int sys_seal(int fd, int seals)
+{
+	return (int)RETRY(fcntl(fd, F_ADD_SEALS, seals));
+}
+
 int sys_mbind(void *addr, size_t len, int mode, const unsigned long *nodes, unsigned long maxnode)
 {
 	return (int)RETRY(syscall(SYS_mbind, addr, len, mode, nodes, maxnode, 0));

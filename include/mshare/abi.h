@@ -14,8 +14,9 @@
  *
  * Words. The *host* of a backing file is the process whose page tables are shared: it maps the file
  * with mmap(2) and registers that range. A *view* is what it registered: (file, protection, host
- * user) -> range of its address space. A *link* is one attached mapping of a view in some process.
- * A *slot* is what one link step covers: a PMD entry, 2 MiB on x86-64.
+ * user) -> range of its address space. A *part* is a range of it that is of another file. A *link*
+ * is one attached mapping of a view in some process. A *slot* is what one link step covers: a PMD
+ * entry, 2 MiB on x86-64.
  */
 #ifndef _MSHARE_ABI_H
 #define _MSHARE_ABI_H
@@ -31,6 +32,7 @@
 #define MSHARE_FEATURE_PTE_TABLES (1ull << 0) /* PTE tables are shared */
 #define MSHARE_FEATURE_READ_VIEWS (1ull << 1) /* read-only views with tables of their own */
 #define MSHARE_FEATURE_REQUESTS (1ull << 2) /* hosts can be asked: MSHARE_CTL_ASK */
+#define MSHARE_FEATURE_PARTS (1ull << 3) /* MSHARE_ASK_MAP, and MSHARE_CTL_PART for hosts */
 
 /*
  * MSHARE_CTL_QUERY - what this kernel does, and the state of the view of a file
@@ -45,6 +47,8 @@
  *   EOPNOTSUPP  secret memory, DAX, hugetlb, or a file without a page cache of its own
  *   EINVAL  prot is no protection of a view
  *   ENOENT  nobody this caller trusts hosts the file with this protection
+ *   EOWNERDEAD  a host this caller trusts has ended, processes are still attached to it, and parts
+ *           of what they see are of other files, which nobody else knows
  */
 struct mshare_ctl_query {
 	__u32 size;
@@ -59,6 +63,7 @@ struct mshare_ctl_query {
 	__u64 faults; /* out: faults of attached processes served so far */
 	__u64 invalidations; /* out: invalidations that met a linked slot */
 	__u64 flushes; /* out: IPI rounds sent for them */
+	__u64 parts; /* out: ranges that are of other files now, or are about to be */
 	__s32 host; /* out: process ID as the caller sees it; 0: not visible, or gone */
 	__u32 reserved; /* must be 0 */
 };
@@ -74,10 +79,13 @@ struct mshare_ctl_query {
  * descriptor it was made through is closed; who is attached then stays attached. fd is open for
  * reading and writing, whatever prot is: the kernel treats other mappings as private ones when it
  * is out of memory. With MSHARE_CREATE_REPLACE a view that was made through the same device
- * descriptor takes no new attachments from then on, this one does; and parts of the range may allow
- * less than prot, for all who attach.
+ * descriptor takes no new attachments from then on, this one does; and pieces of the range may
+ * allow less than prot, for all who attach. Parts are those of the views that this descriptor has
+ * of the file already, and are mapped here as they are there.
  *   EINVAL  not such a mapping, off the grid, hugetlb or device memory, or userfaultfd watches it
- *   EEXIST  the file has a host with this protection and the same user already
+ *   EEXIST  the file has a host with this protection and the same user already; or one this caller
+ *           trusts, with parts
+ *   EOWNERDEAD  as for QUERY
  *   EBUSY   the caller is attached to a region itself
  *   EUSERS  the user hosts as many views as the module parameter views_per_user allows, or as large
  *           ones as gib_per_user does
@@ -106,7 +114,8 @@ struct mshare_ctl_create {
  *   EUSERS  from mmap(2): the view has as many links as links_per_view allows
  *   EINTR   from mmap(2): a signal, the first time that a process maps one
  *   EACCES, EPERM, ETXTBSY also from mmap(2): the file has been sealed, or the like, since
- *   EBADF, EACCES, EPERM, EINVAL, ETXTBSY, EOPNOTSUPP as for QUERY; EMFILE, ENFILE, ENOMEM
+ *   EBADF, EACCES, EPERM, EINVAL, ETXTBSY, EOPNOTSUPP, EOWNERDEAD as for QUERY; EMFILE, ENFILE,
+ *           ENOMEM
  */
 struct mshare_ctl_attach {
 	__u32 size;
@@ -134,7 +143,7 @@ struct mshare_ctl_detach {
  *   EINVAL  off or len is not a multiple of the slot size, len is 0, or the range is not inside
  *           the view
  *   EPERM   neither is the caller root or the user who hosts the view, nor fd open for writing
- *   ENOENT, EBADF, EACCES, EPERM, ETXTBSY, EOPNOTSUPP as for QUERY
+ *   ENOENT, EBADF, EACCES, EPERM, ETXTBSY, EOPNOTSUPP, EOWNERDEAD as for QUERY
  */
 struct mshare_ctl_flush {
 	__u32 size;
@@ -162,21 +171,30 @@ struct mshare_ctl_wait {
 #define MSHARE_ASK_PROTECT 1 /* argument: MSHARE_VIEW_*, or 0 for no access */
 #define MSHARE_ASK_ADVISE 2 /* argument: as for madvise(2) */
 #define MSHARE_ASK_GROW 3 /* map more of a file that has grown; off and len: what is needed */
+#define MSHARE_ASK_MAP 4 /* map_fd at map_off in place of the range; argument: MSHARE_VIEW_* */
 
 /*
  * MSHARE_CTL_ASK - asks the host of a file to do something to its range, for all who are attached
  *
  * Of the host that ATTACH with this fd and prot would find. off and len are of the file. Returns
  * what the host answers. PROTECT is for everybody or nobody: it is refused when the host cannot
- * reach all who have the file mapped.
- *   EPERM    PROTECT and ADVISE: fd is not open for writing
- *   EBUSY    PROTECT: there are attachments to another host, or to one that is gone, or a mapping
- *            of the file itself that allows in the range what is to be forbidden
- *   ENOTCONN PROTECT: nobody is attached
+ * reach all who have the file mapped. So is MAP, after which the range of the region is of another
+ * file, or at another offset, for all who are attached and who attach later, until the host has
+ * ended and nobody is attached to it any more. map_fd is a file that could be hosted itself, open
+ * for reading and writing; off, len and map_off are multiples of the page size. The file of fd at
+ * map_off == off makes the range what it was, which is refused only where the host is gone.
+ *   EPERM    PROTECT, ADVISE and MAP: fd is not open for writing. MAP: map_fd is sealed
+ *   EBUSY    PROTECT, MAP: there are attachments to another host, or to one that is gone; or a
+ *            mapping of the file itself that allows in the range what is to be forbidden, for MAP
+ *            whatever it allows
+ *   ENOTCONN PROTECT, MAP: nobody is attached
+ *   EUSERS   MAP: the region would have more parts than parts_per_region allows
  *   EPIPE    the host has ended before it answered
  *   ETIMEDOUT it has not answered in time; it may still do what was asked if it had begun
- *   EINVAL   operation 0, len 0, or off + len overflows
- *   ENOENT, EBADF, EACCES, EPERM, ETXTBSY, EOPNOTSUPP as for QUERY; EINTR: killed
+ *   EINVAL   operation 0, len 0, or off + len overflows. MAP: off the pages, map_off + len
+ *            overflows, or argument is no protection of a view. Others: map_fd or map_off is not 0
+ *   ENOENT, EBADF, EACCES, EPERM, ETXTBSY, EOPNOTSUPP, EOWNERDEAD as for QUERY, MAP for map_fd
+ *            too; EINTR: killed
  */
 struct mshare_ctl_ask {
 	__u32 size;
@@ -188,7 +206,8 @@ struct mshare_ctl_ask {
 	__u64 off;
 	__u64 len;
 	__u32 timeout_ms;
-	__u32 reserved; /* must be 0 */
+	__s32 map_fd; /* MAP, else 0 */
+	__u64 map_off; /* MAP, else 0 */
 };
 
 /*
@@ -205,7 +224,25 @@ struct mshare_ctl_next {
 	__u32 reserved; /* must be 0 */
 	__u64 off; /* out */
 	__u64 len; /* out */
-	__u64 id; /* out: for ANSWER */
+	__u64 id; /* out: for ANSWER, and PART */
+	__u64 map_off; /* out: MAP */
+};
+
+/*
+ * MSHARE_CTL_PART - for a host that was asked for MAP: a new descriptor of what it is to map there,
+ * close-on-exec, open for reading and writing
+ *
+ * From then on the range may be mapped as it was or as it is to be; after ANSWER only the one or
+ * the other, by its error. What is mapped otherwise raises SIGBUS in attached processes.
+ *   ENOENT  no MAP with this id has been taken with NEXT, or who asked has stopped waiting
+ *   EBUSY   as for MAP, by now; or another MAP has not been answered
+ *   EUSERS  as for MAP
+ *   EMFILE, ENFILE, ENOMEM; what a security module says to receiving the descriptor
+ */
+struct mshare_ctl_part {
+	__u32 size;
+	__u32 flags; /* must be 0 */
+	__u64 id;
 };
 
 /*
@@ -231,5 +268,6 @@ struct mshare_ctl_answer {
 #define MSHARE_CTL_ASK _IOW(MSHARE_CTL_MAGIC, 6, struct mshare_ctl_ask)
 #define MSHARE_CTL_NEXT _IOWR(MSHARE_CTL_MAGIC, 7, struct mshare_ctl_next)
 #define MSHARE_CTL_ANSWER _IOW(MSHARE_CTL_MAGIC, 8, struct mshare_ctl_answer)
+#define MSHARE_CTL_PART _IOW(MSHARE_CTL_MAGIC, 9, struct mshare_ctl_part)
 
 #endif

@@ -42,6 +42,53 @@ extern "C" {
  */
 MSHARE_API int mshare_protect(mshare_t r, off_t off, size_t len, int prot);
 
+/*
+ * mshare_map - another object in place of a part of a region, for all attached processes
+ * @r:      the region, open for writing.
+ * @off:    where the part begins; a multiple of the grid (mshare_stat: grid).
+ * @len:    bytes, a multiple of the grid, or up to the end; 0 means to the end.
+ * @fd:     -1: anonymous memory, zero and new. Else a memfd, shared memory or a regular file, open
+ *          for reading and writing; the caller keeps and closes its own descriptor. mshare_fd(r)
+ *          with fd_off the same as off: again what is the region's own.
+ * @fd_off: where in that object; a multiple of the base page size. 0 of anonymous memory.
+ * @prot:   PROT_READ or PROT_READ|PROT_WRITE: as by mshare_protect(), which changes it later.
+ *
+ * When it returns, everybody who is attached sees the other object there, by the same page tables,
+ * and writes go to it; so does who attaches later. What the region's own object has there is
+ * unharmed. A file that is made shorter raises SIGBUS behind its end. Needs the kernel module:
+ * elsewhere nobody can change another process's mappings. It lasts as long as somebody is attached.
+ *
+ * Descriptors of the region, and processes that map it by themselves or cannot reach the module, go
+ * on seeing its own object. So do calls that work on that: with parts mshare_flush() of DISCARD,
+ * mshare_lock(), mshare_mempolicy(), mshare_save(), mshare_load(), making it shorter, and advice
+ * WILLNEED, POPULATE and COLLAPSE are refused with EOPNOTSUPP; MSHARE_FLUSH_DATA writes all objects
+ * back. When the process that hosts the page tables is killed, who is attached keeps what there is,
+ * but nobody can attach until all of them have detached. A call that fails has changed
+ * nothing, but for ETIMEDOUT and where the host process is killed meanwhile: then one protection may
+ * see the new object and another the old, until everybody has attached anew.
+ *
+ * Returns 0; -1 on failure:
+ *   EBADF       r is NULL, closed or not a handle; fd is not open, or with O_PATH
+ *   EINVAL      prot is neither of the two, off or fd_off negative, a range off the grid, an object
+ *               of size 0
+ *   ENXIO       the range passes the present end of the region, or fd_off and len that of the object
+ *   EOVERFLOW   fd_off and len do not fit a file offset
+ *   EACCES      the region is opened read-only; fd is not open for reading and writing, or its file
+ *               is append-only, or in use as swap space
+ *   EPERM       one of the two memfds is sealed against writing
+ *   ENODEV      fd is not a file that can be mapped shared
+ *   EOPNOTSUPP  the backend is not shim, or no host process can be had; hugetlb pages, or a file
+ *               without a page cache of its own
+ *   ENOTCONN    nobody is attached
+ *   EBUSY       not everybody would see it: a process has the region attached with another host's
+ *               tables, as after the end of a host process, or with none, or maps that part of the
+ *               region's object by itself, whatever the rights
+ *   ETIMEDOUT   the host process did not answer within ten seconds; it may still do it
+ *   ENOMEM      no memory, or too many parts (parts_per_region of the module, vm.max_map_count)
+ *   EMFILE, ENFILE  no descriptor is left to reach the kernel module
+ */
+MSHARE_API int mshare_map(mshare_t r, off_t off, size_t len, int fd, off_t fd_off, int prot);
+
 /* mshare_advise() advice */
 enum mshare_advice {
 	MSHARE_ADVICE_WILLNEED = 1, /* read in what is on disk or in swap, in the background */
@@ -75,7 +122,7 @@ enum mshare_advice {
  *   EACCES      DISCARD, COLD, PAGEOUT, HUGEPAGE, NOHUGEPAGE on a region opened read-only
  *   EPERM       the same on a sealed memfd
  *   EOPNOTSUPP  it would reach one process only, no host process can be had, or the kernel or file
- *               system cannot do it
+ *               system cannot do it; DISCARD, WILLNEED, POPULATE, COLLAPSE: see mshare_map()
  *   EBUSY       COLLAPSE: pages are in use at this moment, not all became huge
  *   ETIMEDOUT   the host process did not answer within ten seconds
  *   ENOMEM      no memory, no free huge pages, or a limit of a cgroup
@@ -102,6 +149,8 @@ MSHARE_API int mshare_advise(mshare_t r, off_t off, size_t len, int advice);
  *   EPERM   RLIMIT_MEMLOCK is 0, without CAP_IPC_LOCK
  *   ENOMEM  RLIMIT_MEMLOCK allows less, without CAP_IPC_LOCK; no memory or huge pages for all of
  *           it; no room in the address space
+ *   EOPNOTSUPP  parts of the region are of other objects (mshare_map)
+ *   EMFILE, ENFILE  no descriptor is left to reach the kernel module
  */
 MSHARE_API int mshare_lock(mshare_t r, off_t off, size_t len);
 
@@ -135,9 +184,11 @@ MSHARE_API int mshare_unlock(mshare_t r, off_t off, size_t len);
  *               not allowed to this process
  *   ENXIO       the range passes the present end of the region
  *   EACCES      the region is opened read-only
- *   EOPNOTSUPP  hugetlb pages and regular files have no policy that all share; no NUMA
+ *   EOPNOTSUPP  hugetlb pages and regular files have no policy that all share; no NUMA; parts of the
+ *               region are of other objects (mshare_map)
  *   EPERM       a sandbox forbids mbind(2)
  *   ENOMEM      no memory
+ *   EMFILE, ENFILE  no descriptor is left to reach the kernel module
  */
 MSHARE_API int mshare_mempolicy(mshare_t r, off_t off, size_t len, int mode,
 				const unsigned long *nodes, unsigned long max);
@@ -161,7 +212,9 @@ MSHARE_API int mshare_mempolicy(mshare_t r, off_t off, size_t len, int mode,
  *   EPERM      the memfd is sealed against growing or shrinking
  *   ENOSPC     the file system holds less (see MSHARE_NORESERVE), or a quota is full
  *   ENOMEM     no free huge pages, or no memory
+ *   EOPNOTSUPP  shorter, while parts of the region are of other objects (mshare_map)
  *   EIO        from the device
+ *   EMFILE, ENFILE  no descriptor is left to reach the kernel module
  */
 MSHARE_API int mshare_resize(mshare_t r, size_t size);
 
@@ -171,14 +224,18 @@ MSHARE_API int mshare_resize(mshare_t r, size_t size);
  *
  * Its memory is given back at once, and touching it raises SIGBUS in every process that has it
  * attached or mapped. Handles and names stay, of a region of size 0: nothing can be attached. For
- * processes that are to live on, tell them before.
+ * processes that are to live on, tell them before. Of what mshare_map() has put into it nothing is
+ * attached any more.
  *
  * Returns 0; -1 on failure:
  *   EBADF       r is NULL, closed or not a handle
  *   EACCES      the region is opened read-only
  *   EPERM       the memfd is sealed against shrinking
  *   EOPNOTSUPP  a regular file: its contents would be lost
+ *   EBUSY, ETIMEDOUT  the process that hosts the page tables has ended or does not answer, and attached
+ *               processes would keep what mshare_map() has put into the region
  *   ENOMEM      no memory
+ *   EMFILE, ENFILE  no descriptor is left to reach the kernel module
  */
 MSHARE_API int mshare_revoke(mshare_t r);
 

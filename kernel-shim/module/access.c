@@ -18,7 +18,7 @@ int mshim_access(struct vm_area_struct *vma, unsigned long addr, void *buf, int 
 	from = mshim_host_addr(link->view, vma->vm_pgoff + ((addr - vma->vm_start) >> PAGE_SHIFT));
 	if (mshim_mmap_read_lock_nested(link->view->mm))
 		return -EINTR;
-	got = mshim_host_vma(link->view, from) ?
+	got = mshim_host_vma(link->view, from, NULL) ?
 		      mshim_get_page(link->view->mm, from & PAGE_MASK, write, &page) : -EFAULT;
 	mmap_read_unlock(link->view->mm);
 	if (got != 1)

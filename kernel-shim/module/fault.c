@@ -9,23 +9,6 @@
 #include "mshim.h"
 #include "trace.h"
 
-/*
- * The host's VMA over addr, if the host still maps there what the view promises. It is the host's
- * own process and may remap what it likes: it then only gets those who trust it a SIGBUS. Host
- * mmap_lock held.
- */
-struct vm_area_struct *mshim_host_vma(const struct mshim_view *view, unsigned long addr)
-{
-	struct vm_area_struct *vma = READ_ONCE(view->dead) ? NULL : find_vma(view->mm, addr);
-
-	if (!vma || vma->vm_start > addr || !mshim_maps_file(vma, view->backing, view->writable))
-		return NULL;
-	if (vma->vm_pgoff + ((addr - vma->vm_start) >> PAGE_SHIFT) !=
-	    view->pgoff + ((addr - view->start) >> PAGE_SHIFT))
-		return NULL;
-	return vma;
-}
-
 /* What the host has forbidden, to itself and with that to all. Host mmap_lock held. */
 static bool forbids(const struct vm_area_struct *host, const struct vm_fault *vmf)
 {
@@ -45,13 +28,12 @@ static bool slot_is_mapped(const struct mshim_view *view, const struct vm_area_s
 {
 	unsigned long end = addr + PMD_SIZE;
 
-	if (addr >= host->vm_start && end <= host->vm_end)
+	if (addr >= host->vm_start && end <= host->vm_end && !mshim_parts_any(view->parts))
 		return true;
 	while (addr < end) {
-		host = mshim_host_vma(view, addr);
+		host = mshim_host_vma(view, addr, &addr);
 		if (!host || !(host->vm_flags & VM_READ))
 			return false;
-		addr = host->vm_end;
 	}
 	return true;
 }
@@ -135,16 +117,17 @@ static enum outcome try_link(struct mshim_link *link, const struct vm_fault *vmf
 /*
  * The address space of a killed host belongs to no memory cgroup: what shmem would charge to it
  * nobody would pay for. The page is brought in here instead, at the expense of current; other file
- * systems charge current anyway.
+ * systems charge current anyway. Host mmap_lock held, which keeps vma and its file.
  */
-static vm_fault_t charge_current(const struct mshim_view *view, pgoff_t pgoff)
+static vm_fault_t charge_current(const struct vm_area_struct *vma, unsigned long addr)
 {
-	struct address_space *mapping = view->backing->f_mapping;
+	struct address_space *mapping = vma->vm_file->f_mapping;
 	struct page *page;
 
-	if (mapping->host->i_sb->s_magic != TMPFS_MAGIC || mshim_mm_pays(view->mm))
+	if (mapping->host->i_sb->s_magic != TMPFS_MAGIC || mshim_mm_pays(vma->vm_mm))
 		return 0;
-	page = shmem_read_mapping_page_gfp(mapping, pgoff, mapping_gfp_mask(mapping));
+	page = shmem_read_mapping_page_gfp(mapping, mshim_pgoff_at(vma, addr),
+					   mapping_gfp_mask(mapping));
 	if (!IS_ERR(page))
 		put_page(page);
 	/* Anything else, such as the end of the file, the host's fault will find. */
@@ -160,12 +143,13 @@ static vm_fault_t host_fault(struct mshim_view *view, struct vm_area_struct *vma
 			     const struct vm_fault *vmf, unsigned int tries)
 {
 	unsigned int flags = FAULT_FLAG_REMOTE | FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_KILLABLE;
-	vm_fault_t ret = charge_current(view, vmf->pgoff);
+	unsigned long addr = mshim_host_addr(view, vmf->pgoff);
+	vm_fault_t ret = charge_current(vma, addr);
 
 	if (tries)
 		flags |= FAULT_FLAG_TRIED;
 	flags |= vmf->flags & FAULT_FLAG_WRITE;
-	return ret ?: handle_mm_fault(vma, mshim_host_addr(view, vmf->pgoff), flags, NULL);
+	return ret ?: handle_mm_fault(vma, addr, flags, NULL);
 }
 
 static bool dropped_lock(vm_fault_t ret)
@@ -255,7 +239,7 @@ static vm_fault_t fault_once(struct mshim_link *link, const struct vm_fault *vmf
 	seq = mmu_interval_read_begin(&link->notifier);
 	if (!lock_host(view->mm, vmf, outcome))
 		return 0;
-	vma = mshim_host_vma(view, mshim_host_addr(view, vmf->pgoff));
+	vma = mshim_host_vma(view, mshim_host_addr(view, vmf->pgoff), NULL);
 	if (vma && forbids(vma, vmf))
 		ret = VM_FAULT_SIGSEGV;
 	else if (vma)
@@ -316,7 +300,7 @@ static void bring_in(struct mshim_view *view, const struct vm_fault *vmf)
 		if (mshim_mmap_read_lock_nested(view->mm))
 			return;
 		ret = 0;
-		vma = mshim_host_vma(view, mshim_host_addr(view, vmf->pgoff));
+		vma = mshim_host_vma(view, mshim_host_addr(view, vmf->pgoff), NULL);
 		if (vma && !forbids(vma, vmf) && !is_there(view, vmf))
 			ret = host_fault(view, vma, vmf, tries++);
 		if (!dropped_lock(ret))

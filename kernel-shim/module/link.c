@@ -302,8 +302,9 @@ static int mshim_attach_release(struct inode *inode, struct file *file)
 static int mshim_attach_fsync(struct file *file, loff_t start, loff_t end, int datasync)
 {
 	struct mshim_view *view = file->private_data;
+	int err = vfs_fsync_range(view->backing, start, end, datasync);
 
-	return vfs_fsync_range(view->backing, start, end, datasync);
+	return mshim_parts_fsync(view->parts, start, end, datasync) ?: err;
 }
 
 const struct file_operations mshim_attach_fops = {

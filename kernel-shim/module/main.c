@@ -29,6 +29,7 @@ union argument {
 	struct mshare_ctl_ask ask;
 	struct mshare_ctl_next next;
 	struct mshare_ctl_answer answer;
+	struct mshare_ctl_part part;
 };
 
 /* The view of a file for this caller, referenced. mode: of the descriptor, NULL: not wanted. */
@@ -43,7 +44,7 @@ static struct mshim_view *get_view(s32 fd, u32 prot, fmode_t *mode)
 	if (mode)
 		*mode = file->f_mode;
 	fput(file);
-	return view ?: ERR_PTR(-ENOENT);
+	return view;
 }
 
 static long do_query(struct file *control, union argument *arg)
@@ -54,7 +55,7 @@ static long do_query(struct file *control, union argument *arg)
 	if (q->reserved)
 		return -EINVAL;
 	q->features = MSHARE_FEATURE_PTE_TABLES | MSHARE_FEATURE_READ_VIEWS |
-		      MSHARE_FEATURE_REQUESTS;
+		      MSHARE_FEATURE_REQUESTS | MSHARE_FEATURE_PARTS;
 	q->slot_size = PMD_SIZE;
 	if (q->fd == -1)
 		return 0;
@@ -69,6 +70,7 @@ static long do_query(struct file *control, union argument *arg)
 	q->invalidations = view->invalidations;
 	q->flushes = view->flushes;
 	spin_unlock(&view->lock);
+	q->parts = mshim_parts_count(view->parts);
 	q->host = mshim_view_host(view);
 	mshim_view_put(view);
 	return 0;
@@ -81,7 +83,7 @@ static long do_create(struct file *control, union argument *arg)
 
 	if (IS_ERR(file))
 		return PTR_ERR(file);
-	err = -EACCES; /* also for a view to read: see maps_file() */
+	err = -EACCES; /* also for a view to read: see is_ordinary() */
 	if (file->f_mode & FMODE_WRITE)
 		err = mshim_view_create(control->private_data, &arg->create, file);
 	fput(file);
@@ -175,20 +177,49 @@ static bool may_ask(u32 operation, fmode_t mode)
 	return operation == MSHARE_ASK_GROW || (mode & FMODE_WRITE);
 }
 
-static long do_ask(struct file *control, union argument *arg)
+static bool is_valid(const struct mshare_ctl_ask *ask)
 {
-	const struct mshare_ctl_ask *ask = &arg->ask;
+	if (!ask->operation || !ask->len || ask->off + ask->len < ask->off)
+		return false;
+	if (ask->operation != MSHARE_ASK_MAP)
+		return !ask->map_fd && !ask->map_off;
+	return ask->off + ask->len <= LLONG_MAX && ask->map_off <= LLONG_MAX - ask->len &&
+	       IS_ALIGNED(ask->off | ask->len | ask->map_off, PAGE_SIZE) &&
+	       (ask->argument == MSHARE_VIEW_READ ||
+		ask->argument == (MSHARE_VIEW_READ | MSHARE_VIEW_WRITE));
+}
+
+/* map: what is to be mapped; NULL: that is not what is asked for. */
+static long ask_host(const struct mshare_ctl_ask *ask, struct file *map)
+{
 	struct mshim_view *view;
 	fmode_t mode;
 	long err;
 
-	if (!ask->operation || ask->reserved || !ask->len || ask->off + ask->len < ask->off)
-		return -EINVAL;
 	view = get_view(ask->fd, ask->prot, &mode);
 	if (IS_ERR(view))
 		return PTR_ERR(view);
-	err = may_ask(ask->operation, mode) ? mshim_ask(view, ask) : -EPERM;
+	err = may_ask(ask->operation, mode) ? mshim_ask(view, ask, map) : -EPERM;
 	mshim_view_put(view);
+	return err;
+}
+
+static long do_ask(struct file *control, union argument *arg)
+{
+	const struct mshare_ctl_ask *ask = &arg->ask;
+	struct file *map;
+	long err;
+
+	if (!is_valid(ask))
+		return -EINVAL;
+	if (ask->operation != MSHARE_ASK_MAP)
+		return ask_host(ask, NULL);
+	/* For both also where it is to be read only: see is_ordinary(). */
+	map = mshim_backing_get(ask->map_fd, MSHARE_VIEW_READ | MSHARE_VIEW_WRITE);
+	if (IS_ERR(map))
+		return PTR_ERR(map);
+	err = ask_host(ask, map);
+	fput(map);
 	return err;
 }
 
@@ -206,6 +237,11 @@ static long do_answer(struct file *control, union argument *arg)
 	return mshim_answer(control->private_data, &arg->answer);
 }
 
+static long do_part(struct file *control, union argument *arg)
+{
+	return mshim_part(control->private_data, arg->part.id);
+}
+
 struct operation {
 	unsigned int command;
 	size_t size; /* of the struct, now and, so far, in the first release */
@@ -221,6 +257,7 @@ static const struct operation operations[] = {
 	OPERATION(MSHARE_CTL_DETACH, detach, 0), OPERATION(MSHARE_CTL_FLUSH, flush, 0),
 	OPERATION(MSHARE_CTL_WAIT, wait, 0),	 OPERATION(MSHARE_CTL_ASK, ask, 0),
 	OPERATION(MSHARE_CTL_NEXT, next, 0),	 OPERATION(MSHARE_CTL_ANSWER, answer, 0),
+	OPERATION(MSHARE_CTL_PART, part, 0),
 	OPERATION(MSHARE_CTL_CREATE, create, MSHARE_CREATE_REPLACE),
 };
 

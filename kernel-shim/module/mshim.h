@@ -27,6 +27,7 @@
  *   any of the core's locks under which notifiers are called (i_mmap_rwsem, anon_vma, folio lock)
  *     view->lock
  *       PMD lock of an attached mm
+ *       parts->lock (part.c)
  * From inside, notifiers of the host only try the attached mmap_lock: see walkers.c.
  *
  * What keeps things alive
@@ -38,6 +39,9 @@
  *   link        its VMA: made in mmap() and open(), freed in close(). A zap of the attached VMA by
  *               somebody else holds it by link->zaps: the interval notifier's UNMAP and RELEASE,
  *               which come before tables and VMA go, wait for that to be 0
+ *   parts       kref: each view of the same file by the same device descriptor. Their lists are
+ *               read under their lock, or the views mutex, which changing them takes both; the
+ *               files in them are referenced by the lists
  *   PTE table   a reference on its page, taken when its first link is made (view->slots[].table),
  *               dropped after the last is gone and no walker can see it (walkers.c)
  *   upper page tables of an attached process: its VMA, see link
@@ -47,6 +51,7 @@
 #ifndef _MSHIM_H
 #define _MSHIM_H
 
+#include <linux/fs.h>
 #include <linux/hashtable.h>
 #include <linux/kref.h>
 #include <linux/mm.h>
@@ -84,6 +89,7 @@ struct mshim_view {
 	struct file *backing;		/* referenced */
 	kuid_t uid;
 	bool writable;
+	struct mshim_parts *parts;	/* referenced */
 	struct mm_struct *mm;
 	struct pid *host;		/* referenced; of the process that registered mm */
 	struct mmu_notifier notifier;
@@ -165,17 +171,13 @@ struct seq_file;
 
 int mshim_view_create(struct mshim_control *control, const struct mshare_ctl_create *arg,
 		      struct file *file);
-long mshim_control_wait(struct mshim_control *control, u32 linger_ms);
 void mshim_views_show(struct seq_file *out);
 struct mshim_view *mshim_view_find(struct file *file, u32 prot);
 void mshim_view_put(struct mshim_view *view);
-void mshim_control_close(struct mshim_control *control);
 bool mshim_is_host(struct mm_struct *mm);
 bool mshim_hosts_views(const struct mm_struct *mm);
 pid_t mshim_view_host(const struct mshim_view *view);
 bool mshim_view_has_others(const struct mshim_view *view);
-unsigned int mshim_control_users(struct mshim_control *control);
-bool mshim_maps_file(struct vm_area_struct *vma, const struct file *file, bool writable);
 
 static inline bool mshim_view_overlaps(const struct mshim_view *view, unsigned long start,
 				       unsigned long end)
@@ -198,6 +200,48 @@ static inline unsigned long mshim_host_addr(const struct mshim_view *view, pgoff
 	return view->start + ((pgoff - view->pgoff) << PAGE_SHIFT);
 }
 
+/* control.c */
+long mshim_control_wait(struct mshim_control *control, u32 linger_ms);
+unsigned int mshim_control_users(struct mshim_control *control);
+void mshim_control_close(struct mshim_control *control);
+
+/* mapping.c */
+struct mshim_place {			/* an address of a host */
+	struct vm_area_struct *vma;	/* its mmap_lock is held */
+	unsigned long addr;
+	const struct file *backing;	/* of the region, and where in it this is */
+	pgoff_t pgoff;
+};
+
+static inline pgoff_t mshim_pgoff_at(const struct vm_area_struct *vma, unsigned long addr)
+{
+	return vma->vm_pgoff + ((addr - vma->vm_start) >> PAGE_SHIFT);
+}
+
+struct vm_area_struct *mshim_host_vma(const struct mshim_view *view, unsigned long addr,
+				      unsigned long *end);
+unsigned long mshim_place_end(const struct mshim_place *place, pgoff_t last);
+int mshim_check_mapping(struct mm_struct *mm, const struct mshare_ctl_create *arg,
+			const struct file *file, struct mshim_parts *parts, pgoff_t *pgoff);
+
+/* part.c */
+struct mshim_wanted {			/* pages [first, last] of the region are to be */
+	pgoff_t first, last;
+	struct file *file;		/* of this, or NULL: of its own */
+	pgoff_t pgoff;			/* from here on */
+};
+
+struct mshim_parts *mshim_parts_alloc(void);
+struct mshim_parts *mshim_parts_get(struct mshim_parts *parts);
+void mshim_parts_put(struct mshim_parts *parts);
+bool mshim_parts_any(const struct mshim_parts *parts);
+bool mshim_parts_anywhere(void);
+unsigned int mshim_parts_count(struct mshim_parts *parts);
+bool mshim_parts_fit(struct mshim_parts *parts, const struct mshim_place *place, pgoff_t *last);
+int mshim_parts_begin(struct mshim_parts *parts, u64 id, const struct mshim_wanted *wanted);
+void mshim_parts_end(struct mshim_parts *parts, u64 id, bool done);
+int mshim_parts_fsync(struct mshim_parts *parts, loff_t start, loff_t end, int datasync);
+
 /* backing.c */
 int mshim_may_map(const struct file *file, bool writable);
 struct file *mshim_backing_get(s32 fd, u32 prot);
@@ -218,14 +262,14 @@ static inline unsigned long mshim_link_addr(const struct mshim_link *link, unsig
 /* fault.c */
 vm_fault_t mshim_fault(struct vm_fault *vmf);
 vm_fault_t mshim_mkwrite(struct vm_fault *vmf);
-struct vm_area_struct *mshim_host_vma(const struct mshim_view *view, unsigned long addr);
 
 /* access.c */
 int mshim_access(struct vm_area_struct *vma, unsigned long addr, void *buf, int len, int write);
 
 /* request.c */
-long mshim_ask(struct mshim_view *view, const struct mshare_ctl_ask *ask);
+long mshim_ask(struct mshim_view *view, const struct mshare_ctl_ask *ask, struct file *map);
 long mshim_next(struct mshim_control *control, struct mshare_ctl_next *next);
+long mshim_part(struct mshim_control *control, u64 id);
 long mshim_answer(struct mshim_control *control, const struct mshare_ctl_answer *answer);
 void mshim_requests_end(struct mshim_control *control);
 

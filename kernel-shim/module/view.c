@@ -2,15 +2,12 @@
 /* Views: what a host has registered, found by file, protection and user. */
 #include <linux/cred.h>
 #include <linux/file.h>
-#include <linux/hugetlb.h>
 #include <linux/module.h>
 #include <linux/pid.h>
-#include <linux/pkeys.h>
 #include <linux/seq_file.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
-#include <linux/userfaultfd_k.h>
 
 #include "mshim.h"
 
@@ -30,6 +27,7 @@ static DEFINE_HASHTABLE(views_by_mm, 8);	/* mshim_views_mutex */
 static void view_destroy(struct mshim_view *view)
 {
 	fput(view->backing);
+	mshim_parts_put(view->parts);
 	put_pid(view->host);
 	kvfree(view->slots);
 	kfree(view);
@@ -119,24 +117,74 @@ static struct mshim_view *lookup(struct inode *inode, bool writable, kuid_t uid)
 	return NULL;
 }
 
+/* By its own user, by the file's owner, or by root. */
+static bool is_trusted(const struct inode *inode, kuid_t uid)
+{
+	return uid_eq(uid, current_euid()) || uid_eq(uid, inode->i_uid) ||
+	       uid_eq(uid, GLOBAL_ROOT_UID);
+}
+
 /*
- * The view this caller may attach to: hosted by its own user, by the file's owner, or by root. The
- * caller's right to the file is checked by who has the descriptor (main.c).
+ * A view of the file that has parts, and a host, or users that it has left behind: whoever is to
+ * see the same as they must not get another one. NULL: there is none that this caller trusts.
+ */
+static struct mshim_view *with_parts(const struct inode *inode)
+{
+	struct mshim_view *view;
+	int bucket;
+
+	lockdep_assert_held(&mshim_views_mutex);
+	if (!mshim_parts_anywhere())
+		return NULL;
+	hash_for_each(views_by_mm, bucket, view, by_mm) {
+		if (file_inode(view->backing) == inode && mshim_parts_any(view->parts) &&
+		    !READ_ONCE(view->dead) &&
+		    (view->control || atomic_read(&view->users)) && is_trusted(inode, view->uid))
+			return view;
+	}
+	return NULL;
+}
+
+/* Of the views that share these parts the one that takes attachments. */
+static struct mshim_view *sibling(const struct mshim_view *of, bool writable)
+{
+	struct mshim_view *view;
+
+	list_for_each_entry(view, &of->control->views, of_control) {
+		if (view->parts == of->parts && view->writable == writable &&
+		    !hlist_unhashed(&view->by_inode) && !READ_ONCE(view->dead))
+			return view;
+	}
+	return NULL;
+}
+
+static struct mshim_view *find(struct inode *inode, bool writable)
+{
+	kuid_t trusted[] = { current_euid(), inode->i_uid, GLOBAL_ROOT_UID };
+	struct mshim_view *view = with_parts(inode);
+	int i;
+
+	if (view)
+		return view->control ? sibling(view, writable) : ERR_PTR(-EOWNERDEAD);
+	for (i = 0; i < ARRAY_SIZE(trusted) && !view; i++)
+		view = lookup(inode, writable, trusted[i]);
+	return view;
+}
+
+/*
+ * The view this caller may attach to: of a host it trusts. The caller's right to the file is
+ * checked by who has the descriptor (main.c).
  */
 struct mshim_view *mshim_view_find(struct file *file, u32 prot)
 {
-	struct inode *inode = file_inode(file);
-	kuid_t trusted[] = { current_euid(), inode->i_uid, GLOBAL_ROOT_UID };
-	struct mshim_view *view = NULL;
-	int i;
+	struct mshim_view *view;
 
 	mutex_lock(&mshim_views_mutex);
-	for (i = 0; i < ARRAY_SIZE(trusted) && !view; i++)
-		view = lookup(inode, prot & MSHARE_VIEW_WRITE, trusted[i]);
-	if (view)
+	view = find(file_inode(file), prot & MSHARE_VIEW_WRITE);
+	if (!IS_ERR_OR_NULL(view))
 		kref_get(&view->ref);
 	mutex_unlock(&mshim_views_mutex);
-	return view;
+	return view ?: ERR_PTR(-ENOENT);
 }
 
 /*
@@ -161,72 +209,9 @@ static bool too_many(const struct mshim_view *another)
 	return count >= views_per_user || slots > (u64)gib_per_user << (30 - PMD_SHIFT);
 }
 
-/*
- * Whether vma is an ordinary shared mapping of this file that allows no more than the view does: a
- * host may protect a part, for all who are attached. mmap_lock of its mm held. VM_SHARED: to a
- * mapping of a descriptor that is not open for writing the OOM reaper does as to a private one, and
- * once the host is a victim it cannot fault there any more. Execution and protection keys are in
- * the entries themselves and would reach attached processes, whose own VMAs have neither.
- */
-bool mshim_maps_file(struct vm_area_struct *vma, const struct file *file, bool writable)
-{
-	return vma->vm_file && file_inode(vma->vm_file) == file_inode(file) &&
-	       (vma->vm_flags & VM_SHARED) &&
-	       !(vma->vm_flags & (VM_IO | VM_PFNMAP | VM_MIXEDMAP | VM_EXEC)) &&
-	       (writable || !(vma->vm_flags & VM_WRITE)) && !vma_pkey(vma) &&
-	       !is_vm_hugetlb_page(vma) && !userfaultfd_armed(vma);
-}
-
-static pgoff_t pgoff_at(const struct vm_area_struct *vma, unsigned long addr)
-{
-	return vma->vm_pgoff + ((addr - vma->vm_start) >> PAGE_SHIFT);
-}
-
-/* One mapping that allows what the view does; or one that a host has protected parts of. */
-static bool maps_range(struct mm_struct *mm, const struct mshare_ctl_create *arg,
-		       const struct file *file, pgoff_t pgoff)
-{
-	vm_flags_t rights = arg->prot & MSHARE_VIEW_WRITE ? VM_READ | VM_WRITE : VM_READ;
-	unsigned long addr, end = arg->addr + arg->len;
-	struct vm_area_struct *vma;
-
-	for (addr = arg->addr; addr < end; addr = vma->vm_end) {
-		vma = find_vma(mm, addr);
-		if (!vma || vma->vm_start > addr ||
-		    !mshim_maps_file(vma, file, arg->prot & MSHARE_VIEW_WRITE) ||
-		    pgoff_at(vma, addr) != pgoff + ((addr - arg->addr) >> PAGE_SHIFT))
-			return false;
-		if (!(arg->flags & MSHARE_CREATE_REPLACE) &&
-		    (vma->vm_end < end || (vma->vm_flags & (VM_READ | VM_WRITE)) != rights))
-			return false;
-	}
-	return true;
-}
-
-static int check_mapping(struct mm_struct *mm, const struct mshare_ctl_create *arg,
-			 struct file *file, pgoff_t *pgoff)
-{
-	unsigned long end = arg->addr + arg->len;
-	struct vm_area_struct *vma;
-	int err = -EINVAL;
-
-	if (!arg->len || end < arg->addr || end > TASK_SIZE ||
-	    !IS_ALIGNED(arg->addr | arg->len, PMD_SIZE))
-		return -EINVAL;
-	if (mmap_read_lock_killable(mm))
-		return -EINTR;
-	vma = find_vma(mm, arg->addr);
-	if (vma && vma->vm_start <= arg->addr) {
-		*pgoff = pgoff_at(vma, arg->addr);
-		if (IS_ALIGNED(*pgoff << PAGE_SHIFT, PMD_SIZE) && maps_range(mm, arg, file, *pgoff))
-			err = 0;
-	}
-	mmap_read_unlock(mm);
-	return err;
-}
-
+/* The caller's reference on the parts is the view's from now on. */
 static struct mshim_view *view_alloc(const struct mshare_ctl_create *arg, struct file *file,
-				     pgoff_t pgoff)
+				     pgoff_t pgoff, struct mshim_parts *parts)
 {
 	struct mshim_view *view = kzalloc(sizeof(*view), GFP_KERNEL_ACCOUNT);
 
@@ -248,6 +233,7 @@ static struct mshim_view *view_alloc(const struct mshare_ctl_create *arg, struct
 	INIT_LIST_HEAD(&view->zaps);
 	INIT_LIST_HEAD(&view->rounds);
 	view->backing = get_file(file);
+	view->parts = parts;
 	view->uid = current_euid();
 	view->writable = arg->prot & MSHARE_VIEW_WRITE;
 	view->mm = current->mm;
@@ -267,6 +253,55 @@ static void unpublish(struct mshim_view *view)
 	hash_del(&view->by_mm);
 }
 
+/* A view of the file that was made through the same descriptor. */
+static struct mshim_view *own_view(struct mshim_control *control, const struct inode *inode)
+{
+	struct mshim_view *view;
+
+	lockdep_assert_held(&mshim_views_mutex);
+	list_for_each_entry(view, &control->views, of_control) {
+		if (file_inode(view->backing) == inode)
+			return view;
+	}
+	return NULL;
+}
+
+/* Those of the control's other views of the file, and where they begin; or new. Referenced. */
+static struct mshim_parts *parts_for(struct mshim_control *control, const struct inode *inode,
+				     pgoff_t *pgoff)
+{
+	struct mshim_parts *parts = NULL;
+	struct mshim_view *view;
+
+	mutex_lock(&mshim_views_mutex);
+	view = own_view(control, inode);
+	if (view) {
+		parts = mshim_parts_get(view->parts);
+		*pgoff = view->pgoff;
+	}
+	mutex_unlock(&mshim_views_mutex);
+	return parts ?: mshim_parts_alloc();
+}
+
+/* Whether others have what this view would be, or another of its control with other parts. */
+static int check_others(struct mshim_control *control, const struct mshim_view *view,
+			const struct mshim_view *same, bool replace)
+{
+	const struct inode *inode = file_inode(view->backing);
+	const struct mshim_view *own = own_view(control, inode);
+	const struct mshim_view *other = with_parts(inode);
+
+	if (same && !(replace && same->control == control))
+		return -EEXIST;
+	if (own && own->parts != view->parts) /* made at the same time */
+		return -EEXIST;
+	if (other && !other->control)
+		return -EOWNERDEAD;
+	if (other && other->parts != view->parts)
+		return -EEXIST;
+	return too_many(view) ? -EUSERS : 0;
+}
+
 /*
  * Seen as a host first, then looked at: mmap() does it in the other order, so one of us notices. A
  * view that is replaced stays for its links, and counts for WAIT.
@@ -275,15 +310,12 @@ static int publish(struct mshim_control *control, struct mshim_view *view, bool 
 {
 	struct inode *inode = file_inode(view->backing);
 	struct mshim_view *old;
-	int err = 0;
+	int err;
 
 	mutex_lock(&mshim_views_mutex);
 	old = lookup(inode, view->writable, view->uid);
-	if (old && !(replace && old->control == control)) {
-		err = -EEXIST;
-	} else if (too_many(view)) {
-		err = -EUSERS;
-	} else {
+	err = check_others(control, view, old, replace);
+	if (!err) {
 		hash_add(views_by_inode, &view->by_inode, (unsigned long)inode);
 		hash_add(views_by_mm, &view->by_mm, (unsigned long)view->mm);
 		list_add(&view->of_control, &control->views);
@@ -299,18 +331,17 @@ static int publish(struct mshim_control *control, struct mshim_view *view, bool 
 	return err;
 }
 
-int mshim_view_create(struct mshim_control *control, const struct mshare_ctl_create *arg,
-		      struct file *file)
+/* With a reference on the parts, which it takes over, or drops. */
+static int create_with(struct mshim_control *control, const struct mshare_ctl_create *arg,
+		       struct file *file, struct mshim_parts *parts, pgoff_t pgoff)
 {
-	struct mshim_view *view;
-	pgoff_t pgoff;
-	int err = check_mapping(current->mm, arg, file, &pgoff);
+	int err = mshim_check_mapping(current->mm, arg, file, parts, &pgoff);
+	struct mshim_view *view = err ? NULL : view_alloc(arg, file, pgoff, parts);
 
-	if (err)
-		return err;
-	view = view_alloc(arg, file, pgoff);
-	if (!view)
-		return -ENOMEM;
+	if (!view) {
+		mshim_parts_put(parts);
+		return err ?: -ENOMEM;
+	}
 	err = mmu_notifier_register(&view->notifier, view->mm);
 	if (!err) {
 		err = publish(control, view, arg->flags & MSHARE_CREATE_REPLACE);
@@ -322,53 +353,13 @@ int mshim_view_create(struct mshim_control *control, const struct mshare_ctl_cre
 	return err;
 }
 
-/* The host leaves: nobody finds its views any more. Who is attached stays so. */
-void mshim_control_close(struct mshim_control *control)
+int mshim_view_create(struct mshim_control *control, const struct mshare_ctl_create *arg,
+		      struct file *file)
 {
-	struct mshim_view *view, *next;
+	pgoff_t pgoff = 0;
+	struct mshim_parts *parts = parts_for(control, file_inode(file), &pgoff);
 
-	mutex_lock(&mshim_views_mutex);
-	list_for_each_entry_safe(view, next, &control->views, of_control) {
-		list_del(&view->of_control);
-		view->control = NULL;
-		hash_del(&view->by_inode);
-		mshim_view_put(view);
-	}
-	mshim_requests_end(control);
-	mutex_unlock(&mshim_views_mutex);
-}
-
-unsigned int mshim_control_users(struct mshim_control *control)
-{
-	struct mshim_view *view;
-	unsigned int count = 0;
-
-	lockdep_assert_held(&mshim_views_mutex);
-	list_for_each_entry(view, &control->views, of_control)
-		count += atomic_read(&view->users);
-	return count;
-}
-
-/* Until nobody has used a view for linger_ms, looked at once in that time. */
-long mshim_control_wait(struct mshim_control *control, u32 linger_ms)
-{
-	unsigned long step = max(msecs_to_jiffies(linger_ms), 1UL);
-	bool idle = false;
-
-	if (list_empty_careful(&control->views))
-		return -EINVAL;
-	for (;;) {
-		bool used;
-
-		mutex_lock(&mshim_views_mutex);
-		used = mshim_control_users(control);
-		mutex_unlock(&mshim_views_mutex);
-		if (!used && idle)
-			return 0;
-		idle = !used;
-		if (schedule_timeout_interruptible(step))
-			return -EINTR;
-	}
+	return parts ? create_with(control, arg, file, parts, pgoff) : -ENOMEM;
 }
 
 void mshim_views_show(struct seq_file *out)

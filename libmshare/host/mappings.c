@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "rights.h"
 
@@ -113,19 +114,103 @@ int mappings_advise(uint64_t off, uint64_t len, int advice)
 	return err;
 }
 
-int mappings_copy_protection(const struct mapping *from, char *to)
+/* What a mapping had in the range: kept elsewhere, to be put back. */
+struct kept {
+	struct right *pieces;
+	void **copies; /* of each */
+	long count; /* that there are copies of */
+};
+
+static int keep_pieces(struct kept *kept, long total)
 {
-	struct right *rights;
-	long parts = rights_of(from->addr, from->len, &rights);
-	int err = parts < 0 ? (int)parts : 0;
+	int err = 0;
 
-	for (long i = 0; !err && i < parts; i++) {
-		size_t off = rights[i].start - (uintptr_t)from->addr;
+	kept->copies = calloc((size_t)total, sizeof(*kept->copies));
+	if (!kept->copies)
+		return -ENOMEM;
+	while (!err && kept->count < total) {
+		const struct right *piece = &kept->pieces[kept->count];
 
-		if (rights[i].prot != from->prot)
-			err = sys_mprotect(to + off, rights[i].end - rights[i].start,
-					   rights[i].prot);
+		err = sys_mremap_copy((void *)piece->start, piece->end - piece->start, NULL,
+				      &kept->copies[kept->count]);
+		kept->count += !err;
 	}
-	free(rights);
+	return err;
+}
+
+static int keep(struct kept *kept, const char *addr, size_t len)
+{
+	long total = rights_of(addr, len, &kept->pieces);
+
+	return total < 0 ? (int)total : keep_pieces(kept, total);
+}
+
+static void forget(struct kept *kept)
+{
+	for (long i = 0; i < kept->count; i++)
+		sys_munmap(kept->copies[i], kept->pieces[i].end - kept->pieces[i].start);
+	free(kept->copies);
+	free(kept->pieces);
+}
+
+static void restore(struct kept *kept)
+{
+	for (long i = 0; i < kept->count; i++) {
+		const struct right *piece = &kept->pieces[i];
+
+		if (sys_mremap_to(kept->copies[i], piece->end - piece->start, (void *)piece->start))
+			abort(); /* better no host than one that has done half of it */
+	}
+	kept->count = 0;
+}
+
+static int map_one(const struct mapping *m, const struct part *part, struct kept *kept)
+{
+	size_t len = overlap(m, part->off, part->len);
+	void *addr = m->addr + part->off;
+	int err = len ? keep(kept, addr, len) : 0;
+
+	if (err || !len)
+		return err;
+	err = sys_mmap(addr, len, part->prot & m->prot, MAP_SHARED | MAP_FIXED, part->fd,
+		       (off_t)part->fd_off, &addr);
+	if (err)
+		restore(kept);
+	return err;
+}
+
+int mappings_map(const struct part *part)
+{
+	struct kept *kept = calloc(count, sizeof(*kept));
+	size_t done = 0;
+	int err = kept ? 0 : -ENOMEM;
+
+	while (!err && done < count) {
+		err = map_one(&mappings[done], part, &kept[done]);
+		done++;
+	}
+	for (size_t i = 0; i < done; i++) {
+		if (err && i + 1 < done)
+			restore(&kept[i]);
+		forget(&kept[i]);
+	}
+	free(kept);
+	return err;
+}
+
+int mappings_copy(const struct mapping *from, char *to)
+{
+	struct right *pieces;
+	long pieces_count = rights_of(from->addr, from->len, &pieces);
+	int err = pieces_count < 0 ? (int)pieces_count : 0;
+
+	for (long i = 0; !err && i < pieces_count; i++) {
+		size_t off = pieces[i].start - (uintptr_t)from->addr;
+		void *at;
+
+		err = sys_mremap_copy((void *)pieces[i].start, pieces[i].end - pieces[i].start,
+				      to + off, &at);
+	}
+	free(pieces);
 	return err;
 }

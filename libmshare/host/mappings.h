@@ -25,10 +25,24 @@ const struct mapping *mappings_largest(int prot);
  */
 must_check int mappings_protect(uint64_t off, uint64_t len, int prot);
 
+/* What is to be mapped in [off, off+len) of the object. */
+struct part {
+	uint64_t off, len;
+	int fd;
+	uint64_t fd_off;
+	int prot;
+};
+
+/*
+ * Maps it in all mappings, with what its rights and theirs allow. 0; or -errno, and then nothing
+ * has changed.
+ */
+must_check int mappings_map(const struct part *part);
+
 /* madvise(2) of the range in all mappings. 0 or the first error. */
 must_check int mappings_advise(uint64_t off, uint64_t len, int advice);
 
-/* Forbids in `to` what is forbidden in `from`. 0 or -errno. */
-must_check int mappings_copy_protection(const struct mapping *from, char *to);
+/* Maps at `to` what is mapped in `from`, with the rights it has there. 0 or -errno. */
+must_check int mappings_copy(const struct mapping *from, char *to);
 
 #endif

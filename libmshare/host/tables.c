@@ -68,7 +68,7 @@ static int make_view(int device, int object, int prot, const struct mapping *bef
 		return err;
 	m.addr = addr;
 	if (before)
-		err = mappings_copy_protection(before, m.addr);
+		err = mappings_copy(before, m.addr);
 	if (!err)
 		err = register_view(device, object, &m, before ? MSHARE_CREATE_REPLACE : 0);
 	if (err)
@@ -170,18 +170,45 @@ static int grow(int device, int object, uint64_t end)
 	return largest && end <= largest->len ? 0 : replace_views(device, object);
 }
 
+static int rights_of_view(uint32_t rights)
+{
+	return (rights & MSHARE_VIEW_READ ? PROT_READ : 0) |
+	       (rights & MSHARE_VIEW_WRITE ? PROT_WRITE : 0);
+}
+
+/* Another file for a range. The kernel must know before it is mapped. */
+static int map_part(int device, int object, const struct mshare_ctl_next *asked)
+{
+	struct mshare_ctl_part announced = { .size = sizeof(announced), .id = asked->id };
+	struct part part = {
+		.off = asked->off,
+		.len = asked->len,
+		.fd_off = asked->map_off,
+		.prot = rights_of_view(asked->argument),
+	};
+	int err = grow(device, object, asked->off + asked->len);
+
+	if (err)
+		return err;
+	part.fd = mshare_ctl(device, MSHARE_CTL_PART, &announced);
+	if (part.fd < 0)
+		return part.fd;
+	err = mappings_map(&part);
+	sys_close(part.fd);
+	return err;
+}
+
 static int do_asked(int device, int object, const struct mshare_ctl_next *asked)
 {
 	switch (asked->operation) {
 	case MSHARE_ASK_PROTECT:
-		return mappings_protect(
-			asked->off, asked->len,
-			(asked->argument & MSHARE_VIEW_READ ? PROT_READ : 0) |
-				(asked->argument & MSHARE_VIEW_WRITE ? PROT_WRITE : 0));
+		return mappings_protect(asked->off, asked->len, rights_of_view(asked->argument));
 	case MSHARE_ASK_ADVISE:
 		return mappings_advise(asked->off, asked->len, (int)asked->argument);
 	case MSHARE_ASK_GROW:
 		return grow(device, object, asked->off + asked->len);
+	case MSHARE_ASK_MAP:
+		return map_part(device, object, asked);
 	default:
 		return -EOPNOTSUPP;
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * mshare load: an image file into a region. A new region gets its name when it is complete, so that
- * nobody can open half of one; until then it has a temporary one.
+ * nobody can open half of one; until then it has none, and goes with a command that is killed.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "entry.h"
 #include "image-run.h"
 #include "ioqueue.h"
 #include "log.h"
@@ -67,7 +68,7 @@ static int load_existing(const struct command *self, struct image_run *run,
 	return status;
 }
 
-/* The name beside the temporary one: in /dev/shm, or in a hugetlbfs mount. */
+/* In the directory where the object is: /dev/shm, or a hugetlbfs mount. */
 static int give_name(const struct command *self, const char *name, mshare_t region)
 {
 	char path[PATH_MAX + REGION_NAME_SIZE];
@@ -101,25 +102,35 @@ static int saved_size(const struct command *self, const char *file, uint64_t *si
 	return 0;
 }
 
+/* Where a file system has no objects without a name: what a killed command leaves has this one. */
+static mshare_t make_temporary(size_t size, char *temporary)
+{
+	uint64_t number;
+
+	if (sys_random(&number))
+		number = (uint64_t)getpid();
+	snprintf(temporary, TEMPORARY_SIZE, "/.mshare-load-%016" PRIx64, number);
+	return mshare_create(temporary, size, NULL);
+}
+
 static int load_new(const struct command *self, struct image_run *run, struct image_facts *facts)
 {
-	char temporary[TEMPORARY_SIZE];
+	char temporary[TEMPORARY_SIZE] = "";
 	mshare_t region;
-	uint64_t number, size = 0;
+	uint64_t size = 0;
 	int status = saved_size(self, run->file, &size);
 
 	if (status)
 		return status;
-	if (sys_random(&number))
-		return tool_failed(self, "no random numbers for a name");
-	snprintf(temporary, sizeof(temporary), "/.mshare-load-%016" PRIx64, number);
-	region = mshare_create(temporary, size, NULL);
+	region = region_create_unlinked(run->name, size);
+	if (!region && errno == EOPNOTSUPP)
+		region = make_temporary(size, temporary);
 	if (!region)
 		return tool_failed(self, "%s", mshare_errmsg());
 	status = fill(self, run, region, facts);
 	if (!status)
 		status = give_name(self, run->name, region);
-	if (mshare_unlink(temporary))
+	if (temporary[0] && mshare_unlink(temporary))
 		tool_warn(self, "%s", mshare_errmsg());
 	mshare_close(region);
 	return status;

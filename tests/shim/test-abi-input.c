@@ -65,7 +65,10 @@ static void test_flags(void **state)
 		operation_answers(&operations.all[QUERY], &query, -EINVAL);
 		wait.wait.reserved = 1u << bit;
 		operation_answers(&operations.all[WAIT], &wait, -EINVAL);
-		ask.ask.reserved = 1u << bit;
+		ask.ask.map_fd = (int)(1u << bit);
+		operation_answers(&operations.all[ASK], &ask, -EINVAL);
+		ask.ask.map_fd = 0;
+		ask.ask.map_off = 1ull << bit << bit;
 		operation_answers(&operations.all[ASK], &ask, -EINVAL);
 		next.next.reserved = 1u << bit;
 		operation_answers(&operations.all[NEXT], &next, -EINVAL);

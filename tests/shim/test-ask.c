@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -194,6 +195,27 @@ static void test_protection_is_for_all(void **state)
 	close(fd);
 }
 
+/* What is left of a host that was killed goes a little after the last who was attached. */
+static void test_remains_are_no_hindrance(void **state)
+{
+	int fd = memory_file(SIZE);
+
+	(void)state;
+	for (int i = 0; i < 30; i++) {
+		pid_t host = start_host(fd);
+		char *at = attach(fd, SIZE, READ_WRITE);
+
+		check(madvise(at, SIZE, MADV_DONTFORK) == 0);
+		memset(at, i, SIZE);
+		child_kill(host);
+		host = start_host(fd);
+		detach(at, SIZE);
+		check_equal(ask(fd, MSHARE_ASK_PROTECT, 0, 1000), -ENOTCONN);
+		child_kill(host);
+	}
+	close(fd);
+}
+
 static void test_who_may_ask(void **state)
 {
 	int fd = memory_file(SIZE);
@@ -296,6 +318,7 @@ int main(void)
 		cmocka_unit_test(test_host_is_killed),
 		cmocka_unit_test(test_asker_is_killed),
 		cmocka_unit_test(test_protection_is_for_all),
+		cmocka_unit_test(test_remains_are_no_hindrance),
 		cmocka_unit_test(test_who_may_ask),
 		cmocka_unit_test_teardown(test_replaced_view, scene_check_no_views),
 	};

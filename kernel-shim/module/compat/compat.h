@@ -6,6 +6,7 @@
 #ifndef _MSHIM_COMPAT_H
 #define _MSHIM_COMPAT_H
 
+#include <linux/file.h>
 #include <linux/iommu.h>
 #include <linux/mm.h>
 #include <linux/mmap_lock.h>
@@ -80,6 +81,16 @@ static inline bool mshim_devices_walk(struct mm_struct *mm)
 	return mm_valid_pasid(mm);
 #else
 	return false;
+#endif
+}
+
+/* A new descriptor of a file from another process, as security modules let. */
+static inline int mshim_receive_fd(struct file *file, unsigned int flags)
+{
+#ifdef MSHIM_HAVE_RECEIVE_FD_USER
+	return receive_fd(file, NULL, flags);
+#else
+	return receive_fd(file, flags);
 #endif
 }
 

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What a host has by one descriptor of the device: views, until it leaves. */
+#include "mshim.h"
+
+/* The host leaves: nobody finds its views any more. Who is attached stays so. */
+void mshim_control_close(struct mshim_control *control)
+{
+	struct mshim_view *view, *next;
+
+	mutex_lock(&mshim_views_mutex);
+	list_for_each_entry_safe(view, next, &control->views, of_control) {
+		list_del(&view->of_control);
+		view->control = NULL;
+		hash_del(&view->by_inode);
+		mshim_view_put(view);
+	}
+	mshim_requests_end(control);
+	mutex_unlock(&mshim_views_mutex);
+}
+
+unsigned int mshim_control_users(struct mshim_control *control)
+{
+	struct mshim_view *view;
+	unsigned int count = 0;
+
+	lockdep_assert_held(&mshim_views_mutex);
+	list_for_each_entry(view, &control->views, of_control)
+		count += atomic_read(&view->users);
+	return count;
+}
+
+/* Until nobody has used a view for linger_ms, looked at once in that time. */
+long mshim_control_wait(struct mshim_control *control, u32 linger_ms)
+{
+	unsigned long step = max(msecs_to_jiffies(linger_ms), 1UL);
+	bool idle = false;
+
+	if (list_empty_careful(&control->views))
+		return -EINVAL;
+	for (;;) {
+		bool used;
+
+		mutex_lock(&mshim_views_mutex);
+		used = mshim_control_users(control);
+		mutex_unlock(&mshim_views_mutex);
+		if (!used && idle)
+			return 0;
+		idle = !used;
+		if (schedule_timeout_interruptible(step))
+			return -EINTR;
+	}
+}
