@@ -15,8 +15,7 @@ static void describe_for_all(struct operations *f)
 		sizeof(struct mshare_ctl_query),
 		true,
 		0,
-		{ .query = { sizeof(struct mshare_ctl_query), 0, f->fd, BOTH, 0, 0, 0, 0, 0, 0, 0,
-			     0, 0, 0 } },
+		{ .query = { .size = sizeof(struct mshare_ctl_query), .fd = f->fd, .prot = BOTH } },
 	};
 	f->all[CREATE] = (struct operation){
 		MSHARE_CTL_CREATE,
@@ -57,22 +56,33 @@ static void describe_for_hosts(struct operations *f)
 		sizeof(struct mshare_ctl_ask),
 		true,
 		-ETIMEDOUT,
-		{ .ask = { sizeof(struct mshare_ctl_ask), 0, f->fd, BOTH, MSHARE_ASK_ADVISE, 0, 0,
-			   SLOT, 1, 0 } },
+		{ .ask = { .size = sizeof(struct mshare_ctl_ask),
+			   .fd = f->fd,
+			   .prot = BOTH,
+			   .operation = MSHARE_ASK_ADVISE,
+			   .len = SLOT,
+			   .timeout_ms = 1 } },
 	};
 	f->all[NEXT] = (struct operation){
 		MSHARE_CTL_NEXT,
 		sizeof(struct mshare_ctl_next),
 		false,
 		0,
-		{ .next = { sizeof(struct mshare_ctl_next), 0, 0, 0, 0, 0, 0, 0, 0 } },
+		{ .next = { .size = sizeof(struct mshare_ctl_next) } },
 	};
 	f->all[ANSWER] = (struct operation){
 		MSHARE_CTL_ANSWER,
 		sizeof(struct mshare_ctl_answer),
 		false,
 		-ENOENT,
-		{ .answer = { sizeof(struct mshare_ctl_answer), 0, 1, 0, 0 } },
+		{ .answer = { .size = sizeof(struct mshare_ctl_answer), .id = 1 } },
+	};
+	f->all[PART] = (struct operation){
+		MSHARE_CTL_PART,
+		sizeof(struct mshare_ctl_part),
+		false,
+		-ENOENT,
+		{ .part = { .size = sizeof(struct mshare_ctl_part), .id = 1 } },
 	};
 }
 

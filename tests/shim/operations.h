@@ -29,6 +29,7 @@ union argument {
 	struct mshare_ctl_ask ask;
 	struct mshare_ctl_next next;
 	struct mshare_ctl_answer answer;
+	struct mshare_ctl_part part;
 	char bytes[4096];
 };
 
@@ -41,7 +42,7 @@ struct operation {
 	union argument valid;
 };
 
-enum operation_id { QUERY, CREATE, ATTACH, FLUSH, WAIT, ASK, NEXT, ANSWER, OPERATIONS };
+enum operation_id { QUERY, CREATE, ATTACH, FLUSH, WAIT, ASK, NEXT, ANSWER, PART, OPERATIONS };
 
 struct operations {
 	int device;

@@ -23,7 +23,7 @@
 #define FILES 8
 #define PATIENCE 32 /* milliseconds, that an answer is waited for */
 
-enum { QUERY, CREATE, ATTACH, DETACH, FLUSH, WAIT, ASK, NEXT, ANSWER, OPERATIONS };
+enum { QUERY, CREATE, ATTACH, DETACH, FLUSH, WAIT, ASK, NEXT, ANSWER, PART, OPERATIONS };
 
 static unsigned int seconds = 5;
 static unsigned int seed;
@@ -37,6 +37,7 @@ static struct pool {
 	int files[FILES];
 	char *ranges[4]; /* of SIZE bytes: a mapping of a file, attached, free, private */
 	uint64_t id; /* of the last request that was handed over */
+	bool is_map; /* it is for another file in place of a range */
 } pool;
 
 static unsigned int choose(unsigned int n)
@@ -144,6 +145,19 @@ static size_t any_ask(void *room)
 	return sizeof(ask);
 }
 
+/* Mostly of a file that could be mapped, or of the host's own at the same place. */
+static size_t any_ask_for_map(void *room)
+{
+	struct mshare_ctl_ask *ask = room;
+	size_t size = any_ask(room);
+
+	ask->operation = MSHARE_ASK_MAP;
+	ask->argument = any_prot();
+	ask->map_fd = choose(2) ? ask->fd : any_file(pool.files[3]);
+	ask->map_off = choose(2) ? ask->off : any_size(0);
+	return size;
+}
+
 static size_t any_answer(void *room)
 {
 	const struct mshare_ctl_answer answer = {
@@ -158,11 +172,23 @@ static size_t any_answer(void *room)
 	return sizeof(answer);
 }
 
+static size_t any_part(void *room)
+{
+	const struct mshare_ctl_part part = {
+		.size = sizeof(part),
+		.id = choose(8) ? pool.id : any_bits(),
+	};
+
+	memcpy(room, &part, sizeof(part));
+	return sizeof(part);
+}
+
 /* One bit is wrong now and then; but nobody waits for days. */
 static size_t any_input(unsigned int nr, void *room, unsigned int patience)
 {
 	struct mshare_ctl_ask *ask = room;
-	size_t size = nr == ASK	     ? any_ask(room)
+	size_t size = nr == ASK	     ? (choose(4) ? any_ask(room) : any_ask_for_map(room))
+		      : nr == PART   ? any_part(room)
 		      : nr == ANSWER ? any_answer(room)
 				     : any_argument(nr, room);
 
@@ -176,9 +202,9 @@ static size_t any_input(unsigned int nr, void *room, unsigned int patience)
 static unsigned long command_of(unsigned int nr)
 {
 	static const unsigned long commands[] = {
-		MSHARE_CTL_QUERY,  MSHARE_CTL_CREATE, MSHARE_CTL_ATTACH,
-		MSHARE_CTL_DETACH, MSHARE_CTL_FLUSH,  MSHARE_CTL_WAIT,
-		MSHARE_CTL_ASK,	   MSHARE_CTL_NEXT,   MSHARE_CTL_ANSWER,
+		MSHARE_CTL_QUERY,  MSHARE_CTL_CREATE, MSHARE_CTL_ATTACH, MSHARE_CTL_DETACH,
+		MSHARE_CTL_FLUSH,  MSHARE_CTL_WAIT,   MSHARE_CTL_ASK,	 MSHARE_CTL_NEXT,
+		MSHARE_CTL_ANSWER, MSHARE_CTL_PART,
 	};
 
 	return choose(50) ? commands[nr] : commands[nr] ^ 1ul << choose(32);
@@ -204,6 +230,14 @@ static void map_view(int view)
 	touch(at, size);
 }
 
+/* What the host was told that it may map, as it was asked or elsewhere. */
+static void map_part(int fd)
+{
+	if (choose(4))
+		mmap(pool.ranges[0] + choose(4) * SLOT, SLOT, READ_WRITE, MAP_SHARED | MAP_FIXED,
+		     fd, (off_t)(choose(4) * SLOT));
+}
+
 /* WAIT takes long; what is handed over is mostly answered. */
 static unsigned int any_operation(bool handed)
 {
@@ -212,7 +246,7 @@ static unsigned int any_operation(bool handed)
 	};
 
 	if (handed && choose(4))
-		return ANSWER;
+		return pool.is_map && choose(4) ? PART : ANSWER;
 	if (choose(12))
 		return short_ones[choose(7)];
 	return choose(3) ? NEXT : WAIT;
@@ -228,10 +262,17 @@ static bool note_success(unsigned int nr, int ret, const void *argument)
 		map_view(ret);
 		close(ret);
 	}
+	if (nr == PART && ret > 2) {
+		map_part(ret);
+		close(ret);
+		pool.is_map = false;
+		return true;
+	}
 	if (nr != NEXT || !next->operation)
 		return false;
 	atomic_fetch_add(&tally->handed, 1);
 	pool.id = next->id;
+	pool.is_map = next->operation == MSHARE_ASK_MAP;
 	return true;
 }
 
@@ -305,16 +346,26 @@ static void batch(void *arg)
 	child_kill_running(asker);
 }
 
+/* Longer where the machine is so slow that some operation has not worked yet. */
+static bool goes_on(time_t elapsed)
+{
+	bool all_worked = true;
+
+	for (int i = 0; i < OPERATIONS; i++)
+		all_worked = all_worked && tally->worked[i];
+	return elapsed < (time_t)seconds || (!all_worked && elapsed < 10 * (time_t)seconds);
+}
+
 static void test_fuzz(void **state)
 {
 	struct scene s = scene_make(SIZE);
-	time_t end = time(NULL) + (time_t)seconds;
+	time_t begin = time(NULL);
 	uint64_t batches = 0;
 
 	(void)state;
 	print_message("seed %u\n", seed);
 	tally = shared_memory(sizeof(*tally));
-	for (; time(NULL) < end; batches++) {
+	for (; goes_on(time(NULL) - begin); batches++) {
 		int number = signal_of(batch, &s);
 
 		check(number == 0 || number == SIGBUS);
@@ -329,7 +380,6 @@ static void test_fuzz(void **state)
 		print_message(" %llu", (unsigned long long)tally->worked[i]);
 		check(tally->worked[i] > 0);
 	}
-	print_message("\n");
 	check(tally->mapped > 0 && tally->handed > 0);
 	check(COMES_TRUE(view_query(s.fd, READ_WRITE).links == 1));
 	scene_end(&s);

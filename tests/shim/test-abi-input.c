@@ -70,6 +70,7 @@ static void test_flags(void **state)
 		ask.ask.map_fd = 0;
 		ask.ask.map_off = 1ull << bit << bit;
 		operation_answers(&operations.all[ASK], &ask, -EINVAL);
+		ask.ask.map_off = 0;
 		next.next.reserved = 1u << bit;
 		operation_answers(&operations.all[NEXT], &next, -EINVAL);
 		answer.answer.reserved = 1u << bit;
