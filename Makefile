@@ -39,6 +39,7 @@ check: deps-check ## all tests in all configurations; CONFIGS="gcc asan" runs so
 check-long: deps-check deps-databases ## each test REPEAT (20) times, and all that guests can do; takes hours
 	@.ci/check --long $(REPEAT) $(CONFIGS)
 	@tests/guest/debian-install
+	@tests/guest/debian-postgresql
 
 bench-postgres: build deps-databases deps-guest ## PostgreSQL with and without mshare run; BENCH="--help"
 	@tests/bench/bench-postgres --build $(BUILD) --json $(BUILD)/bench-postgres.json \

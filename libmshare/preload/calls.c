@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 
 #include "convert.h"
+#include "ending.h"
 #include "guard.h"
 #include "settings.h"
 #include "sysv.h"
@@ -37,6 +38,11 @@ static int plain_result(int err)
 	return err < 0 ? sys_fail(err) : 0;
 }
 
+static bool replaces(const struct map_call *call)
+{
+	return call->flags & MAP_FIXED && ending_concerns(call->addr, call->len);
+}
+
 static int map_beside_tracked(const struct map_call *call, void **out)
 {
 	int err = call->flags & MAP_FIXED ? tracked_vacate(call->addr, call->len) : 0;
@@ -48,6 +54,61 @@ static int map_beside_tracked(const struct map_call *call, void **out)
 	return err;
 }
 
+static int map(const struct map_call *call, bool concerns, void **out)
+{
+	const bool ends = replaces(call);
+	int err;
+
+	if (ends)
+		ending_prepare(call->addr, call->len);
+	err = concerns ? convert_map(call, out) : map_beside_tracked(call, out);
+	if (ends)
+		ending_done(call->addr, call->len, err);
+	return err;
+}
+
+static int unmap(void *addr, size_t len)
+{
+	int err;
+
+	ending_prepare(addr, len);
+	err = tracked_munmap(addr, len);
+	ending_done(addr, len, err);
+	return err;
+}
+
+struct move_call {
+	void *addr;
+	size_t old_len;
+	size_t new_len;
+	int flags;
+	void *to; /* with MREMAP_FIXED; else NULL */
+};
+
+static int move(const struct move_call *call, void **out)
+{
+	const size_t replaced = call->to ? call->new_len : 0;
+	int err;
+
+	ending_prepare(call->to, replaced);
+	err = tracked_mremap(call->addr, call->old_len, call->new_len, call->flags, call->to, out);
+	if (!err)
+		ending_moved(call->addr, call->old_len, *out, call->new_len);
+	ending_done(call->to, replaced, err);
+	return err;
+}
+
+static int detach(const void *addr)
+{
+	const size_t len = ending_length(addr);
+	int err;
+
+	ending_prepare(addr, len);
+	err = sysv_detach(addr);
+	ending_done(addr, len, err);
+	return err;
+}
+
 PUBLIC void *mmap(void *addr, size_t len, int prot, int flags, int fd, off_t off)
 {
 	const struct map_call call = { addr, len, prot, flags, fd, off };
@@ -56,11 +117,9 @@ PUBLIC void *mmap(void *addr, size_t len, int prot, int flags, int fd, off_t off
 			      !convert_is_own(__builtin_return_address(0));
 	void *out = MAP_FAILED;
 
-	if ((!concerns && !tracked_any()) || !guard_enter())
+	if ((!concerns && !tracked_any() && !replaces(&call)) || !guard_enter())
 		return plain_result(raw_mmap(&call, &out)) ? MAP_FAILED : out;
-	if (concerns)
-		return leave(entered, convert_map(&call, &out)) ? MAP_FAILED : out;
-	return leave(entered, map_beside_tracked(&call, &out)) ? MAP_FAILED : out;
+	return leave(entered, map(&call, concerns, &out)) ? MAP_FAILED : out;
 }
 
 /* With offsets of 64 bits the above is mmap64(); mmap() is the same where long has as many. */
@@ -72,9 +131,9 @@ PUBLIC int munmap(void *addr, size_t len)
 {
 	const int entered = sys_errno();
 
-	if (!tracked_any() || !guard_enter())
+	if ((!tracked_any() && !ending_concerns(addr, len)) || !guard_enter())
 		return plain_result(raw_munmap(addr, len));
-	return leave(entered, tracked_munmap(addr, len));
+	return leave(entered, unmap(addr, len));
 }
 
 PUBLIC int mprotect(void *addr, size_t len, int prot)
@@ -101,18 +160,20 @@ PUBLIC void *mremap(void *addr, size_t old_len, size_t new_len, int flags, ...)
 	void *out = MAP_FAILED;
 	void *to = NULL;
 	va_list args;
+	int err;
 
 	if (flags & MREMAP_FIXED) {
 		va_start(args, flags);
 		to = va_arg(args, void *);
 		va_end(args);
 	}
-	if (!tracked_any() || !guard_enter())
+	if ((!tracked_any() && !ending_concerns(addr, old_len) && !ending_concerns(to, new_len)) ||
+	    !guard_enter())
 		return plain_result(raw_mremap(addr, old_len, new_len, flags, to, &out))
 			       ? MAP_FAILED
 			       : out;
-	return leave(entered, tracked_mremap(addr, old_len, new_len, flags, to, &out)) ? MAP_FAILED
-										       : out;
+	err = move(&(struct move_call){ addr, old_len, new_len, flags, to }, &out);
+	return leave(entered, err) ? MAP_FAILED : out;
 }
 
 PUBLIC int shmget(key_t key, size_t size, int flags)
@@ -140,7 +201,7 @@ PUBLIC int shmdt(const void *addr)
 {
 	const int entered = sys_errno();
 
-	if (!sysv_any() || !guard_enter())
+	if ((!sysv_any() && !ending_concerns(addr, 1)) || !guard_enter())
 		return plain_result(raw_shmdt(addr));
-	return leave(entered, sysv_detach(addr));
+	return leave(entered, detach(addr));
 }

@@ -8,6 +8,7 @@
 
 #include "align.h"
 #include "conversion.h"
+#include "ending.h"
 #include "guard.h"
 #include "log.h"
 #include "options.h"
@@ -197,6 +198,7 @@ static void describe(struct conversion *c, struct report_entry *e)
 	e->backend = c->region->ops->name;
 	e->page_size = c->region->page_size;
 	e->shared_tables = region_shares_tables(c->region);
+	e->read_only = !c->region->writable;
 	e->reason = c->reason;
 	if (c->too_big)
 		conversion_say(c, "not populated, its control group has less memory left");
@@ -217,6 +219,7 @@ int convert_map(const struct map_call *call, void **out)
 	if (err)
 		leave_to_kernel(&c, &e);
 	report(&e);
+	ending_expect(&e);
 	*out = (void *)e.addr;
 	return e.err;
 }

@@ -47,6 +47,11 @@ int raw_mlock(void *addr, size_t len)
 	return (int)sys_result(syscall(SYS_mlock, addr, len));
 }
 
+int raw_munlock(void *addr, size_t len)
+{
+	return (int)sys_result(syscall(SYS_munlock, addr, len));
+}
+
 int raw_shmget(key_t key, size_t size, int flags)
 {
 	return (int)sys_result(syscall(SYS_shmget, key, size, flags));

@@ -28,6 +28,7 @@ must_check int raw_mremap(void *addr, size_t old_len, size_t new_len, int flags,
 must_check int raw_mprotect(void *addr, size_t len, int prot);
 must_check int raw_madvise(void *addr, size_t len, int advice);
 must_check int raw_mlock(void *addr, size_t len);
+must_check int raw_munlock(void *addr, size_t len);
 
 must_check int raw_shmget(key_t key, size_t size, int flags);
 must_check int raw_shmat(int id, const void *addr, int flags, void **out);

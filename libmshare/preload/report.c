@@ -43,11 +43,29 @@ static void add_string(struct line *l, const char *name, const char *text)
 	add(l, "\"");
 }
 
+static const char *event_of(const struct report_entry *e)
+{
+	if (e->ended)
+		return "ended";
+	return e->backend ? "converted" : "left";
+}
+
+static void add_pages(struct line *l, const struct report_entry *e)
+{
+	if (!e->ended)
+		add(l, ", \"page_size\": %llu, \"shared_tables\": %s",
+		    (unsigned long long)e->page_size, e->shared_tables ? "true" : "false");
+	else if (e->huge_err)
+		add(l, ", \"huge_bytes\": null");
+	else
+		add(l, ", \"huge_bytes\": %llu", (unsigned long long)e->huge_bytes);
+}
+
 static void in_json(struct line *l, const struct report_entry *e)
 {
 	add(l, "{\"pid\": %d", (int)raw_getpid());
 	add_string(l, "program", program_invocation_short_name);
-	add_string(l, "event", e->backend ? "converted" : "left");
+	add_string(l, "event", event_of(e));
 	add_string(l, "kind", e->kind);
 	add(l, ", \"size\": %zu", e->len);
 	if (e->addr)
@@ -57,26 +75,36 @@ static void in_json(struct line *l, const struct report_entry *e)
 	if (e->backend)
 		add_string(l, "backend", e->backend);
 	if (e->backend)
-		add(l, ", \"page_size\": %llu, \"shared_tables\": %s",
-		    (unsigned long long)e->page_size, e->shared_tables ? "true" : "false");
+		add_pages(l, e);
 	add_string(l, "reason", e->reason);
 	add(l, "}\n");
+}
+
+static void add_result(struct line *l, const struct report_entry *e)
+{
+	char size[SIZE_TEXT];
+
+	if (e->ended && e->huge_err)
+		add(l, ": %s, ended with an unknown part in huge pages", e->backend);
+	else if (e->ended)
+		add(l, ": %s, ended with %s in huge pages", e->backend,
+		    size_text(e->huge_bytes, size));
+	else if (e->backend)
+		add(l, ": %s, pages of %s%s", e->backend, size_text(e->page_size, size),
+		    e->shared_tables ? ", shared tables" : "");
+	else
+		add(l, ": left as it is");
 }
 
 static void in_words(struct line *l, const struct report_entry *e)
 {
 	char size[SIZE_TEXT];
-	char page[SIZE_TEXT];
 
 	add(l, "%s[%d]: %s, %s", program_invocation_short_name, (int)raw_getpid(),
 	    size_text(e->len, size), e->kind);
 	if (e->addr)
 		add(l, " at %p", e->addr);
-	if (e->backend)
-		add(l, ": %s, pages of %s%s", e->backend, size_text(e->page_size, page),
-		    e->shared_tables ? ", shared tables" : "");
-	else
-		add(l, ": left as it is");
+	add_result(l, e);
 	if (e->err)
 		add(l, ", failed (%s)", strerrordesc_np(-e->err));
 	if (e->reason[0])

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What became of big shared mappings, for people or as JSON: a line for each, written when it
- * happens, because a program may end in ways that give nobody a last word.
+ * happens, because a program may end in ways that give nobody a last word; and another one when a
+ * converted mapping ends, as far as it does give us one.
  */
 #ifndef MSHARE_PRELOAD_REPORT_H
 #define MSHARE_PRELOAD_REPORT_H
@@ -17,6 +18,10 @@ struct report_entry {
 	bool shared_tables; /* with other processes */
 	const char *reason; /* why it was left, or why no better backend; "" */
 	int err; /* of a call that failed, -errno */
+	bool read_only; /* a converted one: the file may not be written to */
+	bool ended; /* a converted one: what follows is known, and page_size is told already */
+	uint64_t huge_bytes; /* in huge pages then */
+	int huge_err; /* -errno: not known, for that reason */
 };
 
 void report(const struct report_entry *e);

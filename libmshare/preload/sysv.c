@@ -12,6 +12,7 @@
 #include "align.h"
 #include "collapse.h"
 #include "convert.h"
+#include "ending.h"
 #include "guard.h"
 #include "host.h"
 #include "hugelimit.h"
@@ -267,7 +268,7 @@ static bool shares_tables(const struct segment *s)
 
 static void tell(const struct segment *s, int err)
 {
-	report(&(struct report_entry){
+	const struct report_entry e = {
 		.kind = "System V segment",
 		.len = s->len,
 		.addr = err ? NULL : s->addr,
@@ -276,7 +277,11 @@ static void tell(const struct segment *s, int err)
 		.shared_tables = shares_tables(s),
 		.reason = s->reason,
 		.err = err,
-	});
+		.read_only = s->flags & SHM_RDONLY,
+	};
+
+	report(&e);
+	ending_expect(&e);
 }
 
 int sysv_attach(int id, const void *addr, int flags, void **out)

@@ -6,6 +6,7 @@
 #include <sys/single_threaded.h>
 
 #include "align.h"
+#include "ending.h"
 #include "guard.h"
 #include "report.h"
 #include "small-copy.h"
@@ -69,6 +70,14 @@ static size_t with_tail(struct range r)
 		if (t->end <= r.end && t->end > r.start && t->mapped_end > end)
 			end = t->mapped_end;
 	return end - r.start;
+}
+
+uintptr_t tracked_ordinary(uintptr_t start)
+{
+	size_t i = 0;
+	const struct tracked *t = next_in((struct range){ start, start + 1 }, &i);
+
+	return t && t->spare ? t->spare + (start - t->start) : start;
 }
 
 static int unmap_spare(struct tracked *t)
@@ -141,6 +150,7 @@ static int make_ordinary(struct tracked *t)
 	});
 	if (err)
 		return err;
+	ending_forget(t->start);
 	if (t->mapped_end > t->end)
 		err = raw_munmap((void *)t->end, t->mapped_end - t->end);
 	drop(t);

@@ -34,6 +34,9 @@ bool tracked_any(void);
 /* 0; -ENOSPC: no room for another. What was recorded there is gone. */
 must_check int tracked_add(const struct tracked *t);
 
+/* Where the bytes at start are mapped in the ordinary way, and to their end. With guard_lock(). */
+uintptr_t tracked_ordinary(uintptr_t start);
+
 /* The kernel's calls, on what the program sees. 0 or -errno. */
 must_check int tracked_munmap(void *addr, size_t len);
 must_check int tracked_mprotect(void *addr, size_t len, int prot);

@@ -139,6 +139,7 @@ class Measurement:
         if not self.report.exists():
             return {}
         lines = [json.loads(line) for line in self.report.read_text().splitlines()]
+        lines = [line for line in lines if line["event"] != "ended"]
         pool = max(lines, key=lambda line: line["size"], default=None)
         return {"reported": pool.get("backend", "left as it is"),
                 "reported_reason": pool["reason"]} if pool else {}

@@ -118,12 +118,18 @@ class Command(unittest.TestCase):
         done = run("sh", "-c", "echo $1 $2", "sh", "--json", "--report")
         self.assertEqual(done.stdout, "--json --report\n")
 
+    def lines(self):
+        """Of the report: what became of mappings, and what they were when they ended."""
+        lines = self.report.read_text().splitlines()
+        ended = [line for line in lines if ' "event": "ended"' in line or ", ended with " in line]
+        return [line for line in lines if line not in ended], ended
+
     def python(self, size, *options):
         done = run("--report", self.report, *options, "--", sys.executable, "-c",
                    MAP.format(size=size))
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(done.stderr, "")
-        return self.report.read_text().splitlines()
+        return self.lines()[0]
 
     def test_report_in_json(self):
         line, = self.python(9, "--json", "--backend", "thp")
@@ -133,10 +139,27 @@ class Command(unittest.TestCase):
         self.assertIn(entry["event"], ("converted", "left"))
         self.assertGreater(entry["pid"], 0)
         self.assertTrue(re.match("python", entry["program"]))
+        if entry["event"] == "left":
+            self.assertEqual(self.lines()[1], [])
+            return
+        ended = json.loads(*self.lines()[1])
+        self.assertEqual(ended["event"], "ended")
+        self.assertEqual(ended["huge_bytes"], 0)
+        for name in ("pid", "program", "kind", "size", "address", "backend"):
+            self.assertEqual(ended[name], entry[name])
+        self.assertEqual(ended["reason"], "")
 
     def test_report_in_words(self):
         line, = self.python(9, "--backend", "plain")
         self.assertRegex(line, r"\Apython[\d.]*\[\d+\]: 9 MiB, anonymous at 0x[0-9a-f]+: left as it is")
+        self.assertEqual(self.lines()[1], [])
+
+    def test_end_in_words(self):
+        line, = self.python(10, "--backend", "thp", "--populate")
+        if "left as it is" in line:
+            self.skipTest(line)
+        start = re.match(r"python[\d.]*\[\d+\]: 10 MiB, anonymous at 0x[0-9a-f]+: thp", line)
+        self.assertEqual(self.lines()[1], [f"{start[0]}, ended with 10 MiB in huge pages"])
 
     def test_report_is_begun_anew(self):
         self.report.write_text("from yesterday\n")
@@ -153,7 +176,8 @@ class Command(unittest.TestCase):
         done = run("--report", "here", "--json", "--", "sh", "-c",
                    f"cd / && exec {sys.executable} -c '{MAP.format(size=9)}'", cwd=self.directory)
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertEqual(len((self.directory / "here").read_text().splitlines()), 1)
+        self.report = self.directory / "here"
+        self.assertEqual(len(self.lines()[0]), 1)
 
     def test_populated(self):
         line, = self.python(16, "--populate", "--json")
