@@ -19,8 +19,8 @@ void mshim_control_close(struct mshim_control *control)
 }
 
 /*
- * A view of the same file and rights that this one has replaced, referenced; NULL: there is none any
- * more. Drops the caller's reference on this one.
+ * A view of the same file and rights that this one has replaced, referenced; NULL: there is none
+ * any more. Drops the caller's reference on this one.
  */
 struct mshim_view *mshim_view_older(struct mshim_view *view)
 {
