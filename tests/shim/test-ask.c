@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "scene.h"
@@ -104,13 +105,22 @@ static void test_answers(void **state)
 	close(fd);
 }
 
+/* Stopped when this returns: a signal takes its time. */
+static void stop_host(pid_t host)
+{
+	int status;
+
+	check(kill(host, SIGSTOP) == 0);
+	check(waitpid(host, &status, WUNTRACED) == host && WIFSTOPPED(status));
+}
+
 static void test_host_is_stopped(void **state)
 {
 	int fd = memory_file(SIZE);
 	pid_t host = start_host(fd);
 
 	(void)state;
-	check(kill(host, SIGSTOP) == 0);
+	stop_host(host);
 	check_equal(ask(fd, MSHARE_ASK_ADVISE, 0, 100), -ETIMEDOUT);
 	check(kill(host, SIGCONT) == 0);
 	check_equal(advise(fd, EDOM), -EDOM);
@@ -156,7 +166,7 @@ static void test_asker_is_killed(void **state)
 	pid_t pids[2];
 
 	(void)state;
-	check(kill(host, SIGSTOP) == 0);
+	stop_host(host);
 	for (int i = 0; i < 2; i++)
 		pids[i] = child_start(ask_for_silence, &asker);
 	pause_ms(200);
