@@ -139,11 +139,11 @@ static void at_a_fixed_address(void)
 static void odd_hint(void)
 {
 	size_t size = SIZE + 5 * page;
-	char *room = map(size + HUGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS);
+	char *room = map(size + 2 * HUGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS);
 	char *at = (char *)(((uintptr_t)room + HUGE) & ~(uintptr_t)(HUGE - 1)) + page;
 	char *p;
 
-	expect(munmap(room, size + HUGE) == 0);
+	expect(munmap(room, size + 2 * HUGE) == 0);
 	p = mmap(at, size, READ_WRITE, ANONYMOUS, -1, 0);
 	expect(p == at);
 	expect_left(size);
