@@ -298,7 +298,7 @@ void mshim_walkers_exit(void);
 void mshim_slot_fill(struct mshim_link *link, unsigned long nr, pmd_t *pmd, pmd_t entry);
 void mshim_slot_empty(struct mshim_link *link, unsigned long nr, bool exclusive,
 		      struct mshim_round *round);
-void mshim_blanks_remove(struct mshim_link *link);
+bool mshim_blanks_remove(struct mshim_link *link);
 bool mshim_walkers_lock(struct mshim_link *link);
 void mshim_walkers_unlock(struct mshim_link *link, bool locked);
 bool mshim_registration_lock(struct mm_struct *mm);

@@ -115,7 +115,7 @@ static void wait_for_flights(struct mshim_view *view, struct list_head *list)
 }
 
 /*
- * One zap of an attached VMA. link->zaps, or the mmap_lock, keeps link, VMA and upper tables: see
+ * One zap of an attached VMA. link->zaps, or the mmap_lock, keeps link, VMA, tables and blanks: see
  * close_link(). An IOMMU that walks the tables of a process is told when the core flushes, which it
  * does not where it finds nothing; it does if it believes that others are at it too.
  */
@@ -318,11 +318,11 @@ static void close_link(struct mshim_link *link)
 {
 	struct mshim_view *view = link->view;
 
+	zap_queued(view);
+	wait_event(view->wait, !READ_ONCE(link->zaps));
 	spin_lock(&view->lock);
 	mshim_blanks_remove(link);
 	spin_unlock(&view->lock);
-	zap_queued(view);
-	wait_event(view->wait, !READ_ONCE(link->zaps));
 }
 
 /*

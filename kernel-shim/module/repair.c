@@ -18,16 +18,30 @@ struct repair {
 	struct mm_struct *mm;	/* mm_count */
 };
 
-/* The attached mmap_lock is held for writing. */
+static bool try_repair(struct mshim_link *link)
+{
+	struct mshim_view *view = link->view;
+	bool repaired;
+
+	spin_lock(&view->lock);
+	repaired = mshim_blanks_remove(link);
+	if (repaired) {
+		link->repairing = false;
+		link->impatient = 0;
+	}
+	spin_unlock(&view->lock);
+	return repaired;
+}
+
+/*
+ * The attached mmap_lock is held for writing, so nothing is filled and only zaps that are due are
+ * waited for. Those wait for no mmap_lock: see close_link().
+ */
 static void repair_link(struct mshim_link *link)
 {
 	if (mshim_link_insert_notifier(link))
 		pr_debug("no notifier yet, the next fault tries again\n");
-	spin_lock(&link->view->lock);
-	mshim_blanks_remove(link);
-	link->repairing = false;
-	link->impatient = 0;
-	spin_unlock(&link->view->lock);
+	wait_event(link->view->wait, try_repair(link));
 }
 
 static void repair_all(struct mm_struct *mm)

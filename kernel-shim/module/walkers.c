@@ -29,7 +29,9 @@
  *        them, and for nothing else. As it takes a tenth of a second, the mmap_lock is watched
  *        first, a millisecond at most: once it is free, or held by nobody but ourselves, it is not
  *        needed. Faults wait for pages, and for sections, without the lock (fault.c).
- *   A blank becomes an empty slot again only under the mmap_lock for writing: repair.c.
+ *   A blank becomes an empty slot again only under the mmap_lock for writing (repair.c), and while
+ *   no zap by a host is in flight (link->zaps). Such a zap walks without the attached mmap_lock,
+ *   over slots that are empty or blank, and that nobody fills before its own section has ended.
  */
 #include <linux/delay.h>
 #include <linux/highmem.h>
@@ -307,14 +309,16 @@ void mshim_slot_empty(struct mshim_link *link, unsigned long nr, bool exclusive,
 }
 
 /*
- * Turns blanks into empty slots. The attached mmap_lock is held for writing, or the core has
- * stopped all walks of these tables.
+ * Turns blanks into empty slots, if no zap is in flight; true when there is no blank left. The
+ * attached mmap_lock is held for writing, or the core has stopped all walks of these tables.
  */
-void mshim_blanks_remove(struct mshim_link *link)
+bool mshim_blanks_remove(struct mshim_link *link)
 {
 	unsigned long nr;
 
 	lockdep_assert_held(&link->view->lock);
+	if (link->zaps)
+		return !link->nr_blank;
 	for_each_set_bit(nr, link->blank, link->nr_blank ? link->nr : 0) {
 		pmd_t *pmd = mshim_pmd_lookup(link->mm, mshim_link_addr(link, nr));
 		spinlock_t *ptl = pmd_lock(link->mm, pmd);
@@ -324,6 +328,7 @@ void mshim_blanks_remove(struct mshim_link *link)
 		__clear_bit(nr, link->blank);
 	}
 	link->nr_blank = 0;
+	return true;
 }
 
 void mshim_round_begin(struct mshim_round *round)
