@@ -23,7 +23,7 @@ static char *at;
 /* Each slot has one page with something in it: this is about tables, not about memory. */
 static uint64_t *word(size_t slot)
 {
-	return (uint64_t *)(at + slot * SLOT);
+	return (uint64_t *)(void *)(at + slot * SLOT);
 }
 
 static void check_slot(size_t slot)
