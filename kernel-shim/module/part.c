@@ -290,11 +290,13 @@ static int fsync_list(struct mshim_parts *parts, struct part_list *const *list, 
 
 /*
  * Writes back what of [start, end] of the region is in parts, also in those that the host is about
- * to map: it may have, and have died before it said so. The first error.
+ * to map: it may have, and have died before it said so. These first: when it says so meanwhile they
+ * are found among the others. The first error.
  */
 int mshim_parts_fsync(struct mshim_parts *parts, loff_t start, loff_t end, int datasync)
 {
-	int err = fsync_list(parts, &parts->now, start, end, datasync);
+	int err = fsync_list(parts, &parts->next, start, end, datasync);
+	int now_err = fsync_list(parts, &parts->now, start, end, datasync);
 
-	return fsync_list(parts, &parts->next, start, end, datasync) ?: err;
+	return err ?: now_err;
 }

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What mshare_map() has made of a region: when its host is killed, and while processes use the part
- * that is being exchanged. `test-shim-parts [EXCHANGES]`.
+ * What mshare_map() has made of a region: when its host is killed, also in the middle of an exchange,
+ * and while processes use the part that is being exchanged. `test-shim-parts [EXCHANGES]`.
  */
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "crew.h"
+#include "disk.h"
 #include "hosts.h"
 #include "view.h"
 
@@ -116,11 +118,98 @@ static void test_storm(void **state)
 	nobody_hosts();
 }
 
+struct exchange {
+	int region, part;
+	struct signpost hosted, mapped;
+};
+
+/* Maps the part that it is asked for, and never says so. */
+static void host_half_of_it(void *arg)
+{
+	struct exchange *x = arg;
+	struct mshare_ctl_next next = { .size = sizeof(next), .linger_ms = 10000 };
+	struct mapping own = { map_plain(x->region, 2 * SLOT, READ_WRITE), 2 * SLOT, x->region };
+	int device = device_open();
+	struct mshare_ctl_part part = { .size = sizeof(part) };
+	int fd;
+
+	check_equal(view_create(device, x->region, &own, READ_WRITE), 0);
+	signpost_raise(&x->hosted);
+	check(ioctl(device, MSHARE_CTL_NEXT, &next) == 0);
+	check_equal(next.operation, MSHARE_ASK_MAP);
+	part.id = next.id;
+	fd = ioctl(device, MSHARE_CTL_PART, &part);
+	check(fd >= 0);
+	check(mmap(own.at + next.off, next.len, READ_WRITE, MAP_SHARED | MAP_FIXED, fd,
+		   (off_t)next.map_off) == own.at + next.off);
+	signpost_raise(&x->mapped);
+	for (;;)
+		pause();
+}
+
+static void ask_for_it(void *arg)
+{
+	const struct exchange *x = arg;
+	struct mshare_ctl_ask ask = {
+		.size = sizeof(ask),
+		.fd = x->region,
+		.prot = MSHARE_VIEW_READ | MSHARE_VIEW_WRITE,
+		.operation = MSHARE_ASK_MAP,
+		.argument = MSHARE_VIEW_READ | MSHARE_VIEW_WRITE,
+		.len = SLOT,
+		.timeout_ms = 60000,
+		.map_fd = x->part,
+	};
+
+	check_equal(device_call(MSHARE_CTL_ASK, &ask), -EPIPE);
+}
+
+static uint64_t first_word_on_disk(int fd)
+{
+	uint64_t *contents = (uint64_t *)(void *)disk_contents(fd, SLOT);
+	uint64_t word = *contents;
+
+	check(munmap(contents, SLOT) == 0);
+	return word;
+}
+
+/* What was written to a part is written back with the region, whether the host said so or not. */
+static void test_msync_of_half_an_exchange(void **state)
+{
+	struct exchange x = { .region = memory_file(2 * SLOT) };
+	pid_t host, asker;
+	char path[DISK_PATH_SIZE];
+	uint64_t *at;
+
+	(void)state;
+	x.part = disk_file_in("/scratch", SLOT, path);
+	signpost_make(&x.hosted);
+	signpost_make(&x.mapped);
+	host = child_start(host_half_of_it, &x);
+	signpost_await(&x.hosted);
+	at = attach(x.region, 2 * SLOT, READ_WRITE);
+	asker = child_start(ask_for_it, &x);
+	signpost_await(&x.mapped);
+	*at = 4711;
+	child_kill(host);
+	child_wait(asker);
+	check_equal(first_word_on_disk(x.part), 0);
+	check(msync(at, 2 * SLOT, MS_SYNC) == 0);
+	check_equal(first_word_on_disk(x.part), 4711);
+	detach(at, 2 * SLOT);
+	check(unlink(path) == 0);
+	signpost_close(&x.hosted);
+	signpost_close(&x.mapped);
+	close(x.part);
+	close(x.region);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest cases[] = {
 		cmocka_unit_test(test_host_is_killed),
 		cmocka_unit_test(test_storm),
+		cmocka_unit_test(test_msync_of_half_an_exchange),
 	};
 
 	if (argc > 1)
