@@ -296,7 +296,7 @@ void mshim_section_wait(struct mshim_view *view, unsigned long addr);
 int mshim_walkers_init(void);
 void mshim_walkers_exit(void);
 void mshim_slot_fill(struct mshim_link *link, unsigned long nr, pmd_t *pmd, pmd_t entry);
-void mshim_slot_empty(struct mshim_link *link, unsigned long nr, bool exclusive,
+void mshim_slot_empty(struct mshim_link *link, unsigned long nr, pmd_t *pmd, bool exclusive,
 		      struct mshim_round *round);
 bool mshim_blanks_remove(struct mshim_link *link);
 bool mshim_walkers_lock(struct mshim_link *link);

@@ -26,6 +26,28 @@ static void queue_zap(struct mshim_link *link, unsigned long nr)
 	link->zap_last = max(link->zap_last, nr);
 }
 
+/*
+ * Empties the filled slots of a link from nr to last, as far as they are in the same PMD table, which
+ * the link keeps. Returns the next filled one. view->lock held.
+ */
+static unsigned long empty_table(struct mshim_link *link, unsigned long nr, unsigned long last,
+				 bool zap, bool exclusive, struct mshim_round *round)
+{
+	unsigned long addr = mshim_link_addr(link, nr);
+	unsigned long next, end = nr - pmd_index(addr) + PTRS_PER_PMD;
+	pmd_t *pmd = mshim_pmd_lookup(link->mm, addr);
+	spinlock_t *ptl = pmd_lock(link->mm, pmd);
+
+	for (; nr <= last && nr < end; pmd += next - nr, nr = next) {
+		mshim_slot_empty(link, nr, pmd, exclusive, round);
+		if (zap)
+			queue_zap(link, nr);
+		next = find_next_bit(link->filled, last + 1, nr + 1);
+	}
+	spin_unlock(ptl);
+	return nr;
+}
+
 /* Empties slots [first, last] of the view in one attached process. view->lock held. */
 static void empty_link(struct mshim_link *link, unsigned long first, unsigned long last, bool zap,
 		       bool exclusive, struct mshim_round *round)
@@ -37,12 +59,9 @@ static void empty_link(struct mshim_link *link, unsigned long first, unsigned lo
 		return;
 	first = first > link->first ? first - link->first : 0;
 	last = min(last - link->first, link->nr - 1);
-	for (nr = find_next_bit(link->filled, last + 1, first); nr <= last;
-	     nr = find_next_bit(link->filled, last + 1, nr + 1)) {
-		mshim_slot_empty(link, nr, exclusive, round);
-		if (zap)
-			queue_zap(link, nr);
-	}
+	nr = find_next_bit(link->filled, last + 1, first);
+	while (nr <= last)
+		nr = empty_table(link, nr, last, zap, exclusive, round);
 	if (link->nr_filled == before)
 		return;
 	mshim_tlb_add(round, link->mm);

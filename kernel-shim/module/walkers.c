@@ -276,27 +276,25 @@ void mshim_slot_fill(struct mshim_link *link, unsigned long nr, pmd_t *pmd, pmd_
 }
 
 /*
- * Empties a filled slot. view->lock held. exclusive: nobody walks the tables of this process. The
- * TLBs are flushed, and the last reference on the table is dropped, when the round ends.
+ * Empties a filled slot. view->lock and the lock of pmd held. exclusive: nobody walks the tables
+ * of this process. The TLBs are flushed, and the last reference on the table is dropped, when the
+ * round ends.
  */
-void mshim_slot_empty(struct mshim_link *link, unsigned long nr, bool exclusive,
+void mshim_slot_empty(struct mshim_link *link, unsigned long nr, pmd_t *pmd, bool exclusive,
 		      struct mshim_round *round)
 {
 	struct mshim_view *view = link->view;
 	struct mshim_slot *slot = &view->slots[link->first + nr];
-	pmd_t *pmd = mshim_pmd_lookup(link->mm, mshim_link_addr(link, nr));
-	spinlock_t *ptl = pmd_lockptr(link->mm, pmd);
-	pmd_t old;
+	pmd_t old = replace(link, nr, pmd, exclusive, round);
 
 	lockdep_assert_held(&view->lock);
-	spin_lock(ptl);
-	old = replace(link, nr, pmd, exclusive, round);
 	/* Used through our copy of a huge entry: the host's own copy does not know. */
-	if (pmd_trans_huge(old) && pmd_dirty(old))
-		set_page_dirty(pmd_page(old));
-	if (pmd_trans_huge(old) && pmd_young(old))
-		mark_page_accessed(pmd_page(old));
-	spin_unlock(ptl);
+	if (pmd_trans_huge(old)) {
+		if (pmd_dirty(old))
+			set_page_dirty(pmd_page(old));
+		if (pmd_young(old))
+			mark_page_accessed(pmd_page(old));
+	}
 	__clear_bit(nr, link->filled);
 	link->nr_filled--;
 	view->nr_entries--;
