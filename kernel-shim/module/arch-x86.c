@@ -112,3 +112,9 @@ void mshim_tlb_flush(struct mshim_round *round)
 	else
 		on_each_cpu(flush_here, NULL, 1);
 }
+
+/* Of everybody. */
+void mshim_tlb_flush_all(void)
+{
+	on_each_cpu(flush_here, NULL, 1);
+}

@@ -14,10 +14,11 @@
  *                  are flushed by one IPI round, and the range is zapped in each attached VMA so
  *                  that other notifiers of those processes (KVM, IOMMU, RDMA) hear of it;
  *   attached side  a mmu_interval_notifier for each link. Before the core walks the attached
- *                  process's tables to change them, its slots are emptied: the core must never
- *                  account for pages that are not the attached process's.
+ *                  process's tables to change them, its slots are emptied, with a flush and a zap
+ *                  as well: the core must never account for pages that are not the process's.
  * Invariant: an empty slot means that no CPU and no secondary MMU of that process holds a
- * translation of the range made through this link.
+ * translation of the range made through this link; or that its flush is in flight, or its zap is
+ * queued or in flight, for which every section of the host over it waits.
  *
  * Lock order
  *   mmap_lock of the attached mm
@@ -36,9 +37,9 @@
  *               each link, so that its tables are not torn down under an attached process, also
  *               when the host has been killed
  *   host's pid  a reference of the view, as long as that exists; the process may have ended
- *   link        its VMA: made in mmap() and open(), freed in close(). A zap of the attached VMA by
- *               somebody else holds it by link->zaps: the interval notifier's UNMAP and RELEASE,
- *               which come before tables and VMA go, wait for that to be 0
+ *   link        its VMA: made in mmap() and open(), freed in close(). A zap of the attached VMA
+ *               holds it by link->zaps: the interval notifier's UNMAP and RELEASE, which come
+ *               before tables and VMA go, wait for that to be 0
  *   parts       kref: each view of the same file by the same device descriptor. Their lists are
  *               read under their lock, or the views mutex, which changing them takes both; the
  *               files in them are referenced by the lists
@@ -140,6 +141,7 @@ struct mshim_link {
 struct mshim_flight {
 	struct list_head node;		/* view->lock, in the order of their numbers */
 	u64 number;
+	struct task_struct *task;	/* whose stack that is */
 };
 
 /* Pages and CPUs of one round of emptying slots. */
@@ -314,6 +316,7 @@ pmd_t mshim_pmd_exchange(pmd_t *pmd, pmd_t entry);
 bool mshim_mapped(struct mm_struct *mm, unsigned long addr, bool write);
 void mshim_tlb_add(struct mshim_round *round, struct mm_struct *mm);
 void mshim_tlb_flush(struct mshim_round *round);
+void mshim_tlb_flush_all(void);
 
 /* stats.c */
 void mshim_stats_init(void);

@@ -27,8 +27,8 @@ static void queue_zap(struct mshim_link *link, unsigned long nr)
 }
 
 /*
- * Empties the filled slots of a link from nr to last, as far as they are in the same PMD table, which
- * the link keeps. Returns the next filled one. view->lock held.
+ * Empties the filled slots of a link from nr to last, as far as they are in the same PMD table,
+ * which the link keeps. Returns the next filled one. view->lock held.
  */
 static unsigned long empty_table(struct mshim_link *link, unsigned long nr, unsigned long last,
 				 bool zap, bool exclusive, struct mshim_round *round)
@@ -100,6 +100,7 @@ static void flight_begin(struct mshim_view *view, struct list_head *list,
 {
 	lockdep_assert_held(&view->lock);
 	flight->number = view->flights++;
+	flight->task = current;
 	list_add_tail(&flight->node, list);
 }
 
@@ -122,6 +123,19 @@ static bool all_landed(struct mshim_view *view, struct list_head *list, u64 numb
 	return landed;
 }
 
+/* Whether current is in the middle of a zap. */
+static bool is_zapping(struct mshim_view *view)
+{
+	struct mshim_flight *flight;
+	bool found = false;
+
+	spin_lock(&view->lock);
+	list_for_each_entry(flight, &view->zaps, node)
+		found |= flight->task == current;
+	spin_unlock(&view->lock);
+	return found;
+}
+
 /* Until all that are in flight now have ended; not for those that begin meanwhile. */
 static void wait_for_flights(struct mshim_view *view, struct list_head *list)
 {
@@ -134,9 +148,9 @@ static void wait_for_flights(struct mshim_view *view, struct list_head *list)
 }
 
 /*
- * One zap of an attached VMA. link->zaps, or the mmap_lock, keeps link, VMA, tables and blanks: see
- * close_link(). An IOMMU that walks the tables of a process is told when the core flushes, which it
- * does not where it finds nothing; it does if it believes that others are at it too.
+ * One zap of an attached VMA. link->zaps keeps link, VMA, tables and blanks: see close_link(). An
+ * IOMMU that walks the tables of a process is told when the core flushes, which it does not where
+ * it finds nothing; it does if it believes that others are at it too.
  */
 static void zap_link(struct mshim_link *link, unsigned long first, unsigned long last)
 {
@@ -344,9 +358,33 @@ static void close_link(struct mshim_link *link)
 	spin_unlock(&view->lock);
 }
 
+/* Empties slots [first, last] of one link, round by round; whether there was something to empty. */
+static bool empty_one(struct mshim_link *link, unsigned long first, unsigned long last,
+		      unsigned long seq, bool zap, bool exclusive)
+{
+	struct mshim_view *view = link->view;
+	struct mshim_round round;
+	bool emptied = false;
+
+	while (first <= last) {
+		unsigned long until = min(last, first + SLOTS_PER_ROUND - 1);
+
+		round_begin(view, &round);
+		mmu_interval_set_seq(&link->notifier, seq);
+		empty_link(link, link->first + first, link->first + until, zap, exclusive, &round);
+		emptied |= round.emptied;
+		round_end(view, &round);
+		/* Nothing is filled any more: what is left costs what was linked, not its size. */
+		first = find_next_bit(link->filled, last + 1, until + 1);
+	}
+	return emptied;
+}
+
 /*
- * An invalidation of the attached process: munmap, madvise, clear_refs, exit, and the zaps above,
- * which find nothing. Every event empties the slots: the core must not meet the host's entries.
+ * An invalidation of the attached process: munmap, madvise, clear_refs, exit, and the zaps above.
+ * Every event empties the slots: the core must not meet the host's entries. From then on a section
+ * of the host finds nothing here to wait for, but other notifiers of this process may come after
+ * us: they are told by a zap at once, which the host does wait for. In a zap that is under way.
  */
 static bool link_invalidate(struct mmu_interval_notifier *notifier,
 			    const struct mmu_notifier_range *range, unsigned long seq)
@@ -355,31 +393,20 @@ static bool link_invalidate(struct mmu_interval_notifier *notifier,
 	struct mshim_view *view = link->view;
 	unsigned long start = link->notifier.interval_tree.start;
 	bool closes = range->event == MMU_NOTIFY_UNMAP || range->event == MMU_NOTIFY_RELEASE;
-	bool devices = !closes && mshim_devices_walk(link->mm);
-	unsigned long before = READ_ONCE(link->nr_filled);
-	struct mshim_round round;
 	unsigned long first, last;
+	bool zap;
 
-	if ((closes || devices) && !mmu_notifier_range_blockable(range))
+	/* The OOM reaper, which takes nothing from mappings with VM_SHARED. */
+	if (!mmu_notifier_range_blockable(range))
 		return false;
 	/* At exit the range ends at ULONG_MAX: cut it to the link before it is rounded. */
 	first = (max(range->start, start) - start) >> PMD_SHIFT;
 	last = (min(range->end - 1, link->notifier.interval_tree.last) - start) >> PMD_SHIFT;
-	while (first <= last) {
-		unsigned long until = min(last, first + SLOTS_PER_ROUND - 1);
-
-		round_begin(view, &round);
-		mmu_interval_set_seq(notifier, seq);
-		empty_link(link, link->first + first, link->first + until, false, closes, &round);
-		round_end(view, &round);
-		/* Nothing is filled any more: what is left costs what was linked, not its size. */
-		first = find_next_bit(link->filled, last + 1, until + 1);
-	}
+	zap = !is_zapping(view);
+	if (empty_one(link, first, last, seq, zap, closes) && zap)
+		zap_queued(view);
 	/* What a host's section has emptied before us it may still be flushing. */
 	wait_for_flights(view, &view->rounds);
-	/* Our caller holds the mmap_lock. The zap comes back to here, and finds nothing filled. */
-	if (devices && before)
-		zap_link(link, 0, link->nr - 1);
 	if (closes)
 		close_link(link);
 	return true;

@@ -30,8 +30,8 @@
  *        first, a millisecond at most: once it is free, or held by nobody but ourselves, it is not
  *        needed. Faults wait for pages, and for sections, without the lock (fault.c).
  *   A blank becomes an empty slot again only under the mmap_lock for writing (repair.c), and while
- *   no zap by a host is in flight (link->zaps). Such a zap walks without the attached mmap_lock,
- *   over slots that are empty or blank, and that nobody fills before its own section has ended.
+ *   no zap is in flight (link->zaps). Zaps walk without the attached mmap_lock, over slots that are
+ *   empty or blank, and that nobody fills before the section of the zap has ended.
  */
 #include <linux/delay.h>
 #include <linux/highmem.h>
@@ -149,9 +149,13 @@ int mshim_walkers_init(void)
 	return 0;
 }
 
-/* No link is left, so no table points here. */
+/*
+ * No link is left, so no table points here; but a CPU may have cached an entry that did, which
+ * nobody flushes when a blank is removed.
+ */
 void mshim_walkers_exit(void)
 {
+	mshim_tlb_flush_all();
 #if ALLOC_SPLIT_PTLOCKS
 	kfree(blank_table->ptl);
 	blank_table->ptl = NULL;
