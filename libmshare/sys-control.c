@@ -3,6 +3,7 @@
 #include "sys.h"
 
 #include <fcntl.h>
+#include <linux/mempolicy.h>
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -47,6 +48,11 @@ int sys_seal(int fd, int seals)
 int sys_mbind(void *addr, size_t len, int mode, const unsigned long *nodes, unsigned long maxnode)
 {
 	return (int)RETRY(syscall(SYS_mbind, addr, len, mode, nodes, maxnode, 0));
+}
+
+int sys_set_mempolicy_local(void)
+{
+	return (int)RETRY(syscall(SYS_set_mempolicy, MPOL_LOCAL, NULL, 0));
 }
 
 int sys_shrink(int fd, off_t size)

@@ -91,6 +91,7 @@ int sys_mlock(void *addr, size_t len);
 int sys_mremap_copy(void *from, size_t len, void *to, void **out);
 int sys_mremap_to(void *from, size_t len, void *to); /* moves it over what is there */
 int sys_mbind(void *addr, size_t len, int mode, const unsigned long *nodes, unsigned long maxnode);
+int sys_set_mempolicy_local(void);
 int sys_seal(int fd, int seals);
 int sys_shrink(int fd, off_t size); /* ftruncate(2) to a size that is not larger */
 int sys_readahead(int fd, off_t off, off_t len);

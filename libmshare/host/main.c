@@ -92,10 +92,21 @@ static int host_object(void)
 	return err && err != -EAGAIN ? failed("cannot serve the region", err) : EXIT_DONE;
 }
 
+/*
+ * NUMA balancing leaves tasks with a policy of their own alone. On Linux 6.1 two processes could
+ * resolve the same of its hints, where a table of one is just being replaced. Where the call is
+ * forbidden, or there are no nodes, nothing is lost.
+ */
+static void leave_pages_where_they_are(void)
+{
+	(void)sys_set_mempolicy_local();
+}
+
 static int host_tables(void)
 {
 	int err = give_up_rights();
 
+	leave_pages_where_they_are();
 	if (!err)
 		err = tables_serve(HOST_FD, HOST_STATUS_FD);
 	return err ? failed("cannot host page tables", err) : EXIT_DONE;

@@ -211,6 +211,36 @@ static void choose_freely(void *arg)
 }
 
 /* Nobody asked for it by name: it is what is best for memory in base pages, and for files. */
+/* The policy of its mappings is that of the task, and one that NUMA balancing leaves alone. */
+static void see_policy(pid_t pid)
+{
+	char path[64], line[512];
+	FILE *maps;
+
+	snprintf(path, sizeof(path), "/proc/%d/numa_maps", pid);
+	maps = fopen(path, "re");
+	check(maps);
+	while (fgets(line, sizeof(line), maps))
+		check(strstr(line, " local") || strstr(line, "memfd:"));
+	fclose(maps);
+}
+
+static void test_host_is_not_balanced(void **state)
+{
+	mshare_t r;
+	char *p;
+
+	(void)state;
+	nobody_hosts();
+	r = region_make(REGION);
+	p = region_attach_all(r);
+	is_shared(r);
+	check_equal(hosts(see_policy), 1);
+	check(mshare_detach(r, p, REGION) == 0);
+	region_end(r);
+	nobody_hosts();
+}
+
 static void test_chosen_by_itself(void **state)
 {
 	(void)state;
@@ -225,6 +255,7 @@ int main(void)
 		cmocka_unit_test(test_killed_between_attachments),
 		cmocka_unit_test(test_killed_while_attaching),
 		cmocka_unit_test(test_reader_comes_first),
+		cmocka_unit_test(test_host_is_not_balanced),
 		cmocka_unit_test(test_chosen_by_itself),
 	};
 
