@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The device /dev/mshare: one operation a command, from a table. */
-#include <linux/anon_inodes.h>
 #include <linux/compat.h>
 #include <linux/cred.h>
 #include <linux/file.h>
@@ -82,32 +81,15 @@ static long do_create(struct file *control, union argument *arg)
 	return err;
 }
 
-/* For /proc/PID/maps, whose columns are about the descriptor: what file it stands for. */
-#define NAME_SIZE sizeof("[mshare] fff:fffff 18446744073709551615")
-
-static void attach_name(const struct mshim_view *view, char *name)
-{
-	const struct inode *inode = file_inode(view->backing);
-	dev_t dev = inode->i_sb->s_dev;
-
-	snprintf(name, NAME_SIZE, "[mshare] %02x:%02x %lu", MAJOR(dev), MINOR(dev), inode->i_ino);
-}
-
 static long do_attach(struct file *control, union argument *arg)
 {
 	struct mshim_view *view = get_view(arg->attach.fd, arg->attach.prot, NULL);
-	char name[NAME_SIZE];
 	int fd;
 
 	if (IS_ERR(view))
 		return PTR_ERR(view);
-	attach_name(view, name);
 	atomic_inc(&view->users);
-	/*
-	 * Open for both, or mmap(2) would turn a shared mapping for reading into a private one;
-	 * what may be mapped is the view's affair (check_vma()).
-	 */
-	fd = anon_inode_getfd(name, &mshim_attach_fops, view, O_CLOEXEC | O_RDWR);
+	fd = mshim_attach_fd(view);
 	if (fd < 0) {
 		atomic_dec(&view->users);
 		mshim_view_put(view);

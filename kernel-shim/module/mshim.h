@@ -263,6 +263,10 @@ static inline unsigned long mshim_link_addr(const struct mshim_link *link, unsig
 	return link->vma->vm_start + (nr << PMD_SHIFT);
 }
 
+/* descriptor.c */
+int mshim_attach_fd(struct mshim_view *view);
+void mshim_attach_fd_closed(void);
+
 /* fault.c */
 vm_fault_t mshim_fault(struct vm_fault *vmf);
 vm_fault_t mshim_mkwrite(struct vm_fault *vmf);
@@ -286,6 +290,15 @@ void mshim_repair_later(struct mshim_link *link);
 extern const struct mmu_notifier_ops mshim_host_ops;
 extern const struct mmu_interval_notifier_ops mshim_link_ops;
 void mshim_flush_view(struct mshim_view *view, unsigned long start, unsigned long end);
+
+/* flight.c */
+void mshim_flight_begin(struct mshim_view *view, struct list_head *list,
+			struct mshim_flight *flight);
+void mshim_flight_end(struct mshim_view *view, struct mshim_flight *flight);
+void mshim_flights_wait(struct mshim_view *view, struct list_head *list);
+void mshim_zap_queue(struct mshim_link *link, unsigned long nr);
+void mshim_zap_queued(struct mshim_view *view);
+bool mshim_is_zapping(struct mshim_view *view);
 void mshim_zaps_wait(struct mshim_view *view);
 
 /* section.c */
@@ -303,8 +316,6 @@ void mshim_slot_empty(struct mshim_link *link, unsigned long nr, pmd_t *pmd, boo
 bool mshim_blanks_remove(struct mshim_link *link);
 bool mshim_walkers_lock(struct mshim_link *link);
 void mshim_walkers_unlock(struct mshim_link *link, bool locked);
-bool mshim_registration_lock(struct mm_struct *mm);
-void mshim_registration_unlock(struct mm_struct *mm, bool locked);
 void mshim_round_begin(struct mshim_round *round);
 void mshim_round_end(struct mshim_round *round);
 

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* How a page leaves: invalidations of the host, and of attached processes. */
-#include <linux/mm_inline.h>
-#include <linux/sched/signal.h>
-
 #include "mshim.h"
 #include "trace.h"
 
@@ -14,17 +11,6 @@
 
 /* Entries that are emptied under one hold of view->lock, more or less: faults spin for it. */
 #define ENTRIES_PER_ROUND 4096
-
-static void queue_zap(struct mshim_link *link, unsigned long nr)
-{
-	if (list_empty(&link->zap_node)) {
-		list_add_tail(&link->zap_node, &link->view->zap_list);
-		link->zap_first = nr;
-		link->zap_last = nr;
-	}
-	link->zap_first = min(link->zap_first, nr);
-	link->zap_last = max(link->zap_last, nr);
-}
 
 /*
  * Empties the filled slots of a link from nr to last, as far as they are in the same PMD table,
@@ -41,7 +27,7 @@ static unsigned long empty_table(struct mshim_link *link, unsigned long nr, unsi
 	for (; nr <= last && nr < end; pmd += next - nr, nr = next) {
 		mshim_slot_empty(link, nr, pmd, exclusive, round);
 		if (zap)
-			queue_zap(link, nr);
+			mshim_zap_queue(link, nr);
 		next = find_next_bit(link->filled, last + 1, nr + 1);
 	}
 	spin_unlock(ptl);
@@ -94,112 +80,6 @@ static void empty_all(struct mshim_view *view, unsigned long first, unsigned lon
 	}
 }
 
-/* view->lock held for both. */
-static void flight_begin(struct mshim_view *view, struct list_head *list,
-			 struct mshim_flight *flight)
-{
-	lockdep_assert_held(&view->lock);
-	flight->number = view->flights++;
-	flight->task = current;
-	list_add_tail(&flight->node, list);
-}
-
-static void flight_end(struct mshim_view *view, struct mshim_flight *flight)
-{
-	lockdep_assert_held(&view->lock);
-	list_del(&flight->node);
-	wake_up_all(&view->wait);
-}
-
-static bool all_landed(struct mshim_view *view, struct list_head *list, u64 number)
-{
-	struct mshim_flight *first;
-	bool landed;
-
-	spin_lock(&view->lock);
-	first = list_first_entry_or_null(list, struct mshim_flight, node);
-	landed = !first || first->number >= number;
-	spin_unlock(&view->lock);
-	return landed;
-}
-
-/* Whether current is in the middle of a zap. */
-static bool is_zapping(struct mshim_view *view)
-{
-	struct mshim_flight *flight;
-	bool found = false;
-
-	spin_lock(&view->lock);
-	list_for_each_entry(flight, &view->zaps, node)
-		found |= flight->task == current;
-	spin_unlock(&view->lock);
-	return found;
-}
-
-/* Until all that are in flight now have ended; not for those that begin meanwhile. */
-static void wait_for_flights(struct mshim_view *view, struct list_head *list)
-{
-	u64 number;
-
-	spin_lock(&view->lock);
-	number = view->flights;
-	spin_unlock(&view->lock);
-	wait_event(view->wait, all_landed(view, list, number));
-}
-
-/*
- * One zap of an attached VMA. link->zaps keeps link, VMA, tables and blanks: see close_link(). An
- * IOMMU that walks the tables of a process is told when the core flushes, which it does not where
- * it finds nothing; it does if it believes that others are at it too.
- */
-static void zap_link(struct mshim_link *link, unsigned long first, unsigned long last)
-{
-	unsigned long start = mshim_link_addr(link, first);
-	bool locked = mshim_registration_lock(link->mm);
-	bool devices = mshim_devices_walk(link->mm);
-
-	/*
-	 * The section this opens nests in the host's own. Both are of the same lockdep class, and
-	 * no cycle: the attached mm hosts nothing, so its notifiers never lead back here.
-	 */
-	lockdep_off();
-	if (devices)
-		inc_tlb_flush_pending(link->mm);
-	mshim_zap_vma(link->vma, start, (last - first + 1) << PMD_SHIFT);
-	if (devices)
-		dec_tlb_flush_pending(link->mm);
-	lockdep_on();
-	mshim_registration_unlock(link->mm, locked);
-}
-
-/*
- * Tells the other notifiers of the attached processes. The slots are empty already, so the core
- * finds nothing to zap. Returns when every zap that was queued before is done: who queued it must
- * not go on before, whoever does it.
- */
-static void zap_queued(struct mshim_view *view)
-{
-	struct mshim_flight flight;
-	struct mshim_link *link;
-	unsigned long first, last;
-
-	spin_lock(&view->lock);
-	while ((link = list_first_entry_or_null(&view->zap_list, struct mshim_link, zap_node))) {
-		list_del_init(&link->zap_node);
-		first = link->zap_first;
-		last = link->zap_last;
-		link->zaps++;
-		flight_begin(view, &view->zaps, &flight);
-		spin_unlock(&view->lock);
-		zap_link(link, first, last);
-		spin_lock(&view->lock);
-		link->zaps--;
-		flight_end(view, &flight);
-	}
-	spin_unlock(&view->lock);
-	wait_for_flights(view, &view->zaps);
-}
-
 /*
  * A section that finds a slot empty may not go on before who emptied it has flushed: the other
  * may still be at its IPI round.
@@ -209,7 +89,7 @@ static void round_begin(struct mshim_view *view, struct mshim_round *round)
 {
 	mshim_round_begin(round);
 	spin_lock(&view->lock);
-	flight_begin(view, &view->rounds, &round->flight);
+	mshim_flight_begin(view, &view->rounds, &round->flight);
 }
 
 static void round_end(struct mshim_view *view, struct mshim_round *round)
@@ -218,19 +98,8 @@ static void round_end(struct mshim_view *view, struct mshim_round *round)
 	spin_unlock(&view->lock);
 	mshim_round_end(round);
 	spin_lock(&view->lock);
-	flight_end(view, &round->flight);
+	mshim_flight_end(view, &round->flight);
 	spin_unlock(&view->lock);
-}
-
-/* As far as they are in flight now, and for a while at most. */
-void mshim_zaps_wait(struct mshim_view *view)
-{
-	u64 number;
-
-	spin_lock(&view->lock);
-	number = view->flights;
-	spin_unlock(&view->lock);
-	wait_event_killable_timeout(view->wait, all_landed(view, &view->zaps, number), WAIT_STEP);
 }
 
 static bool any_linked(const struct mshim_view *view, unsigned long first, unsigned long last)
@@ -277,8 +146,8 @@ static void invalidate(struct mshim_view *view, unsigned long start, unsigned lo
 	if (linked)
 		empty_slots(view, first, last);
 	/* What others have emptied must be flushed and zapped as well: see round_begin(). */
-	wait_for_flights(view, &view->rounds);
-	zap_queued(view);
+	mshim_flights_wait(view, &view->rounds);
+	mshim_zap_queued(view);
 }
 
 /*
@@ -351,7 +220,7 @@ static void close_link(struct mshim_link *link)
 {
 	struct mshim_view *view = link->view;
 
-	zap_queued(view);
+	mshim_zap_queued(view);
 	wait_event(view->wait, !READ_ONCE(link->zaps));
 	spin_lock(&view->lock);
 	mshim_blanks_remove(link);
@@ -402,11 +271,11 @@ static bool link_invalidate(struct mmu_interval_notifier *notifier,
 	/* At exit the range ends at ULONG_MAX: cut it to the link before it is rounded. */
 	first = (max(range->start, start) - start) >> PMD_SHIFT;
 	last = (min(range->end - 1, link->notifier.interval_tree.last) - start) >> PMD_SHIFT;
-	zap = !is_zapping(view);
+	zap = !mshim_is_zapping(view);
 	if (empty_one(link, first, last, seq, zap, closes) && zap)
-		zap_queued(view);
+		mshim_zap_queued(view);
 	/* What a host's section has emptied before us it may still be flushing. */
-	wait_for_flights(view, &view->rounds);
+	mshim_flights_wait(view, &view->rounds);
 	if (closes)
 		close_link(link);
 	return true;

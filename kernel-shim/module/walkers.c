@@ -29,6 +29,9 @@
  *        them, and for nothing else. As it takes a tenth of a second, the mmap_lock is watched
  *        first, a millisecond at most: once it is free, or held by nobody but ourselves, it is not
  *        needed. Faults wait for pages, and for sections, without the lock (fault.c).
+ *   Faults of the host change its tables outside of sections, but only from what is not there to
+ *   what is, or by adding bits, which does no harm under the wrong lock. Hints of NUMA balancing
+ *   would be the exception: mshare-host has a memory policy, which keeps them away.
  *   A blank becomes an empty slot again only under the mmap_lock for writing (repair.c), and while
  *   no zap is in flight (link->zaps). Zaps walk without the attached mmap_lock, over slots that are
  *   empty or blank, and that nobody fills before the section of the zap has ended.
@@ -62,16 +65,6 @@ bool mshim_walkers_lock(struct mshim_link *link)
 
 void mshim_walkers_unlock(struct mshim_link *link, bool locked)
 {
-}
-
-/*
- * Keeps other notifiers of an attached mm from being registered between the start and the end of a
- * section of ours, so that none hears the end only. The mmap_lock nests outside of what our caller
- * holds, so it can only be tried: who has it for writing is hardly ever just registering one.
- */
-bool mshim_registration_lock(struct mm_struct *mm)
-{
-	return mmap_read_trylock(mm);
 }
 
 static pmd_t replace(struct mshim_link *link, unsigned long nr, pmd_t *pmd, bool exclusive,
@@ -190,12 +183,6 @@ static bool walkers_possible(struct mm_struct *mm)
 	return mm != current->mm || atomic_read(&mm->mm_users) > 1;
 }
 
-/* Not here: each section that meets a reader makes blanks and waits for a grace period. */
-bool mshim_registration_lock(struct mm_struct *mm)
-{
-	return false;
-}
-
 /* view->lock held, and the link keeps the mm. */
 static void remember_walked(struct mshim_round *round, struct mm_struct *mm)
 {
@@ -252,12 +239,6 @@ static void end_walks(struct mshim_round *round)
 }
 
 #endif
-
-void mshim_registration_unlock(struct mm_struct *mm, bool locked)
-{
-	if (locked)
-		mmap_read_unlock(mm);
-}
 
 /* Fills an empty slot. view->lock held; no notifier section of either side is over it. */
 void mshim_slot_fill(struct mshim_link *link, unsigned long nr, pmd_t *pmd, pmd_t entry)

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "verify.h"
+#include "watch.h"
 
 #define SIZE (8 * MIB)
 #ifndef MADV_COLLAPSE
@@ -24,51 +25,10 @@ static struct servant servant;
 static unsigned int rounds = 12;
 static size_t *taken; /* offset of the page, for the host */
 
-struct counts {
-	uint64_t mapped, starts, ends; /* of an ordinary notifier */
-	uint64_t interval_mapped, intervals; /* of an interval notifier */
-};
-
-static int watch_open(void)
-{
-	int fd;
-
-	check(system("modprobe second-notifier") == 0);
-	fd = open("/dev/second-notifier", O_RDWR | O_CLOEXEC);
-	check(fd >= 0);
-	return fd;
-}
-
-static void watch_close(int watch)
-{
-	close(watch);
-	check(system("rmmod second_notifier") == 0);
-}
-
-static struct counts watch_counts(int watch)
-{
-	struct counts counts;
-
-	check(read(watch, &counts, sizeof(counts)) == sizeof(counts));
-	return counts;
-}
-
-static void take(int watch, const char *at)
-{
-	uint64_t address = (uintptr_t)at;
-	ssize_t n;
-
-	do
-		n = write(watch, &address, sizeof(address));
-	while (n < 0 && errno == EAGAIN);
-	check_equal(n, sizeof(address));
-	check(watch_counts(watch).mapped && watch_counts(watch).interval_mapped);
-}
-
 /* Whatever happened, it is over, and the page is known to be stale. */
-static void check_told(int watch, const struct counts *before)
+static void check_told(int watch, const struct watch_counts *before)
 {
-	struct counts now = watch_counts(watch);
+	struct watch_counts now = watch_read(watch);
 
 	check(!now.mapped && !now.interval_mapped);
 	check(now.starts > before->starts && now.intervals > before->intervals);
@@ -123,11 +83,11 @@ static void told_of(child_body *change)
 
 	for (size_t i = 0; i < rounds; i++) {
 		struct place place = { &s, i * 31 % (SIZE / PAGE) * PAGE };
-		struct counts before;
+		struct watch_counts before;
 
-		take(watch, s.at + place.off);
+		watch_take(watch, s.at + place.off);
 		*taken = place.off;
-		before = watch_counts(watch);
+		before = watch_read(watch);
 		child_run(change, &place); /* by another process */
 		check_told(watch, &before);
 		servant_do(&servant, deed_restore);
@@ -261,14 +221,14 @@ static void test_other_slots_are_silent(void **state)
 	struct scene s = scene_make(SIZE);
 	struct place place = { &s, 3 * SLOT };
 	int watch = watch_open();
-	struct counts before;
+	struct watch_counts before;
 
 	(void)state;
-	take(watch, s.at);
-	before = watch_counts(watch);
+	watch_take(watch, s.at);
+	before = watch_read(watch);
 	child_run(punch, &place);
-	check(watch_counts(watch).mapped);
-	check_equal(watch_counts(watch).starts, before.starts);
+	check(watch_read(watch).mapped);
+	check_equal(watch_read(watch).starts, before.starts);
 	watch_close(watch);
 	pages_fill(s.at, SIZE, SCENE_SALT);
 	scene_end(&s);
@@ -302,7 +262,7 @@ static void test_race(void **state)
 	}
 	for (int i = 0; i < 2; i++)
 		child_kill(pids[i]);
-	check_equal(watch_counts(watch).starts, watch_counts(watch).ends);
+	check_equal(watch_read(watch).starts, watch_read(watch).ends);
 	watch_close(watch);
 	pages_fill(s.at, SIZE, SCENE_SALT);
 	scene_end(&s);

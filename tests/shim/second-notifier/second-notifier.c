@@ -3,8 +3,10 @@
  * A second user of MMU notifiers in a process, as KVM is with the one kind, RDMA with the other:
  * whoever opens the device has the invalidations of its address space counted. write(2) of an
  * address takes the page that is there, as a hypervisor would map it into its guest; the next
- * invalidation over the address makes it stale. read(2) gives the counts. Only for tests.
+ * invalidation over the address makes it stale. Before that, all invalidations are counted. read(2)
+ * gives the counts. Only for tests.
  */
+#include <linux/delay.h>
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
@@ -13,6 +15,13 @@
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/uaccess.h>
+
+static unsigned int delay_ms;
+module_param(delay_ms, uint, 0600);
+MODULE_PARM_DESC(delay_ms, "how long interval notifiers take");
+static unsigned int start_delay_ms;
+module_param(start_delay_ms, uint, 0600);
+MODULE_PARM_DESC(start_delay_ms, "how long ordinary notifiers take to begin, over the address");
 
 struct watch {
 	struct mmu_notifier notifier;
@@ -28,19 +37,23 @@ struct watch {
 
 static bool over(const struct watch *watch, const struct mmu_notifier_range *range)
 {
-	return watch->address >= range->start && watch->address < range->end;
+	return !watch->address || (watch->address >= range->start && watch->address < range->end);
 }
 
 static int watch_start(struct mmu_notifier *notifier, const struct mmu_notifier_range *range)
 {
 	struct watch *watch = container_of(notifier, struct watch, notifier);
+	bool delayed = false;
 
 	spin_lock(&watch->lock);
 	if (over(watch, range)) {
 		watch->starts++;
 		watch->mapped = false;
+		delayed = watch->address && mmu_notifier_range_blockable(range);
 	}
 	spin_unlock(&watch->lock);
+	if (delayed)
+		msleep(READ_ONCE(start_delay_ms));
 	return 0;
 }
 
@@ -63,6 +76,8 @@ static bool watch_invalidate(struct mmu_interval_notifier *interval,
 {
 	struct watch *watch = container_of(interval, struct watch, interval);
 
+	if (mmu_notifier_range_blockable(range))
+		msleep(READ_ONCE(delay_ms));
 	spin_lock(&watch->lock);
 	mmu_interval_set_seq(interval, seq);
 	watch->interval_mapped = false;

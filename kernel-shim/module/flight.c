@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Flights: rounds of emptying slots whose TLB flush is under way, and zaps of attached VMAs, by
+ * which other notifiers are told. Sections of the host that find a slot empty wait for them.
+ */
+#include <linux/mm_inline.h>
+#include <linux/sched/signal.h>
+
+#include "mshim.h"
+
+/* The other notifiers of a link are to be told of a slot. view->lock held. */
+void mshim_zap_queue(struct mshim_link *link, unsigned long nr)
+{
+	if (list_empty(&link->zap_node)) {
+		list_add_tail(&link->zap_node, &link->view->zap_list);
+		link->zap_first = nr;
+		link->zap_last = nr;
+	}
+	link->zap_first = min(link->zap_first, nr);
+	link->zap_last = max(link->zap_last, nr);
+}
+
+/* view->lock held for both. */
+void mshim_flight_begin(struct mshim_view *view, struct list_head *list,
+			struct mshim_flight *flight)
+{
+	lockdep_assert_held(&view->lock);
+	flight->number = view->flights++;
+	flight->task = current;
+	list_add_tail(&flight->node, list);
+}
+
+void mshim_flight_end(struct mshim_view *view, struct mshim_flight *flight)
+{
+	lockdep_assert_held(&view->lock);
+	list_del(&flight->node);
+	wake_up_all(&view->wait);
+}
+
+static bool all_landed(struct mshim_view *view, struct list_head *list, u64 number)
+{
+	struct mshim_flight *first;
+	bool landed;
+
+	spin_lock(&view->lock);
+	first = list_first_entry_or_null(list, struct mshim_flight, node);
+	landed = !first || first->number >= number;
+	spin_unlock(&view->lock);
+	return landed;
+}
+
+/* Whether current is in the middle of a zap. */
+bool mshim_is_zapping(struct mshim_view *view)
+{
+	struct mshim_flight *flight;
+	bool found = false;
+
+	spin_lock(&view->lock);
+	list_for_each_entry(flight, &view->zaps, node)
+		found |= flight->task == current;
+	spin_unlock(&view->lock);
+	return found;
+}
+
+/* Until all that are in flight now have ended; not for those that begin meanwhile. */
+void mshim_flights_wait(struct mshim_view *view, struct list_head *list)
+{
+	u64 number;
+
+	spin_lock(&view->lock);
+	number = view->flights;
+	spin_unlock(&view->lock);
+	wait_event(view->wait, all_landed(view, list, number));
+}
+
+/*
+ * One zap of an attached VMA. link->zaps keeps link, VMA, file, tables and blanks: see notifier.c.
+ *
+ * No other notifier of that mm may be registered between the start and the end of the section: it
+ * would hear the end only, and KVM counts. Registering takes the i_mmap locks of all files that
+ * are mapped (mm_take_all_locks()), so the link's is enough. It can only be tried: our caller may
+ * have others of them. Fork, mmap and munmap of the same descriptor have it for a moment as well.
+ *
+ * An IOMMU that walks the tables of a process is told when the core flushes, which it does not
+ * where it finds nothing; it does if it believes that others are at it too.
+ */
+static void zap_link(struct mshim_link *link, unsigned long first, unsigned long last)
+{
+	unsigned long start = mshim_link_addr(link, first);
+	struct address_space *mapping = link->vma->vm_file->f_mapping;
+	bool locked = i_mmap_trylock_read(mapping);
+	bool devices = mshim_devices_walk(link->mm);
+
+	/*
+	 * The section this opens nests in the host's own. Both are of the same lockdep class, and
+	 * no cycle: the attached mm hosts nothing, so its notifiers never lead back here.
+	 */
+	lockdep_off();
+	if (devices)
+		inc_tlb_flush_pending(link->mm);
+	mshim_zap_vma(link->vma, start, (last - first + 1) << PMD_SHIFT);
+	if (devices)
+		dec_tlb_flush_pending(link->mm);
+	lockdep_on();
+	if (locked)
+		i_mmap_unlock_read(mapping);
+}
+
+/*
+ * Tells the other notifiers of the attached processes. The slots are empty already, so the core
+ * finds nothing to zap. Returns when every zap that was queued before is done: who queued it must
+ * not go on before, whoever does it.
+ */
+void mshim_zap_queued(struct mshim_view *view)
+{
+	struct mshim_flight flight;
+	struct mshim_link *link;
+	unsigned long first, last;
+
+	spin_lock(&view->lock);
+	while ((link = list_first_entry_or_null(&view->zap_list, struct mshim_link, zap_node))) {
+		list_del_init(&link->zap_node);
+		first = link->zap_first;
+		last = link->zap_last;
+		link->zaps++;
+		mshim_flight_begin(view, &view->zaps, &flight);
+		spin_unlock(&view->lock);
+		zap_link(link, first, last);
+		spin_lock(&view->lock);
+		link->zaps--;
+		mshim_flight_end(view, &flight);
+	}
+	spin_unlock(&view->lock);
+	mshim_flights_wait(view, &view->zaps);
+}
+
+/* As far as they are in flight now, and for a while at most. */
+void mshim_zaps_wait(struct mshim_view *view)
+{
+	u64 number;
+
+	spin_lock(&view->lock);
+	number = view->flights;
+	spin_unlock(&view->lock);
+	wait_event_killable_timeout(view->wait, all_landed(view, &view->zaps, number), WAIT_STEP);
+}
