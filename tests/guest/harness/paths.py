@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Where things are. What was downloaded is in CACHE, which is only read once it is filled; what is
 made from it is in WORK; the project to be tested was built in BUILD."""
+import contextlib
+import fcntl
 import os
 import pathlib
 import shutil
@@ -28,6 +30,15 @@ class Unavailable(Exception):
 
 class Broken(Exception):
     """The project does not build: nothing to be skipped over."""
+
+
+@contextlib.contextmanager
+def alone():
+    """What is in CACHE and WORK for all guests is made by one at a time."""
+    WORK.mkdir(parents=True, exist_ok=True)
+    with open(WORK / "lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def tool(name, package):
