@@ -3,6 +3,7 @@
  * Flights: rounds of emptying slots whose TLB flush is under way, and zaps of attached VMAs, by
  * which other notifiers are told. Sections of the host that find a slot empty wait for them.
  */
+#include <linux/delay.h>
 #include <linux/mm_inline.h>
 #include <linux/sched/signal.h>
 
@@ -74,21 +75,56 @@ void mshim_flights_wait(struct mshim_view *view, struct list_head *list)
 }
 
 /*
+ * No other notifier of an attached mm may be registered between the start and the end of a zap's
+ * section: it would hear the end only, and KVM counts. Registering takes the i_mmap locks of all
+ * files that are mapped (mm_take_all_locks()), so the one of the link's own file is enough. The
+ * first zap takes it and the last, of whichever task, gives it back; lockdep knows only locks that
+ * have one owner. view->lock held.
+ */
+static void exclude(struct mshim_link *link)
+{
+	lockdep_assert_held(&link->view->lock);
+	lockdep_off();
+	if (!link->excludes)
+		link->excludes = i_mmap_trylock_read(link->vma->vm_file->f_mapping);
+	lockdep_on();
+}
+
+static void exclude_no_more(struct mshim_link *link)
+{
+	lockdep_assert_held(&link->view->lock);
+	lockdep_off();
+	if (link->excludes)
+		i_mmap_unlock_read(link->vma->vm_file->f_mapping);
+	lockdep_on();
+	link->excludes = false;
+}
+
+/*
+ * It can only be tried, and for a while: who registers may have it and wait for an i_mmap lock that
+ * our caller has. Then it goes on only after our caller, and so after this zap. Otherwise it has
+ * gone on by now, as have fork, mmap and munmap of the same descriptor.
+ */
+static void exclude_in_time(struct mshim_link *link)
+{
+	int tries = 20;
+
+	while (!READ_ONCE(link->excludes) && tries--) {
+		usleep_range(50, 100);
+		spin_lock(&link->view->lock);
+		exclude(link);
+		spin_unlock(&link->view->lock);
+	}
+}
+
+/*
  * One zap of an attached VMA. link->zaps keeps link, VMA, file, tables and blanks: see notifier.c.
- *
- * No other notifier of that mm may be registered between the start and the end of the section: it
- * would hear the end only, and KVM counts. Registering takes the i_mmap locks of all files that
- * are mapped (mm_take_all_locks()), so the link's is enough. It can only be tried: our caller may
- * have others of them. Fork, mmap and munmap of the same descriptor have it for a moment as well.
- *
  * An IOMMU that walks the tables of a process is told when the core flushes, which it does not
  * where it finds nothing; it does if it believes that others are at it too.
  */
 static void zap_link(struct mshim_link *link, unsigned long first, unsigned long last)
 {
 	unsigned long start = mshim_link_addr(link, first);
-	struct address_space *mapping = link->vma->vm_file->f_mapping;
-	bool locked = i_mmap_trylock_read(mapping);
 	bool devices = mshim_devices_walk(link->mm);
 
 	/*
@@ -102,8 +138,6 @@ static void zap_link(struct mshim_link *link, unsigned long first, unsigned long
 	if (devices)
 		dec_tlb_flush_pending(link->mm);
 	lockdep_on();
-	if (locked)
-		i_mmap_unlock_read(mapping);
 }
 
 /*
@@ -123,11 +157,14 @@ void mshim_zap_queued(struct mshim_view *view)
 		first = link->zap_first;
 		last = link->zap_last;
 		link->zaps++;
+		exclude(link);
 		mshim_flight_begin(view, &view->zaps, &flight);
 		spin_unlock(&view->lock);
+		exclude_in_time(link);
 		zap_link(link, first, last);
 		spin_lock(&view->lock);
-		link->zaps--;
+		if (!--link->zaps)
+			exclude_no_more(link);
 		mshim_flight_end(view, &flight);
 	}
 	spin_unlock(&view->lock);

@@ -295,7 +295,6 @@ static int mshim_attach_release(struct inode *inode, struct file *file)
 	if (atomic_dec_and_test(&view->users))
 		wake_up_all(&view->wait);
 	mshim_view_put(view);
-	mshim_attach_fd_closed();
 	return 0;
 }
 

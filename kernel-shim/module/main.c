@@ -328,10 +328,13 @@ static int __init mshim_init(void)
 	err = mshim_walkers_init();
 	if (err)
 		return err;
+	err = mshim_attach_init();
+	if (err)
+		goto walkers;
 	err = -ENOMEM;
 	mshim_workqueue = alloc_workqueue("mshare", WQ_UNBOUND, 0);
 	if (!mshim_workqueue)
-		goto walkers;
+		goto attach;
 	mshim_free_workqueue = alloc_workqueue("mshare-free", WQ_UNBOUND, 0);
 	if (!mshim_free_workqueue)
 		goto workqueue;
@@ -344,6 +347,8 @@ free_workqueue:
 	destroy_workqueue(mshim_free_workqueue);
 workqueue:
 	destroy_workqueue(mshim_workqueue);
+attach:
+	mshim_attach_exit();
 walkers:
 	mshim_walkers_exit();
 	return err;
@@ -357,6 +362,7 @@ static void __exit mshim_exit(void)
 	destroy_workqueue(mshim_workqueue);
 	destroy_workqueue(mshim_free_workqueue);
 	mshim_links_exit();
+	mshim_attach_exit();
 	mshim_walkers_exit();
 }
 

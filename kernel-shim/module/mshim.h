@@ -130,6 +130,7 @@ struct mshim_link {
 	struct list_head zap_node;
 	unsigned long zap_first, zap_last;	/* slots of the link, while on zap_list */
 	unsigned int zaps;
+	bool excludes;			/* zaps have the i_mmap lock of the VMA's file: flight.c */
 	unsigned long nr_filled, nr_blank;
 	bool repairing;			/* a worker is on its way: repair.c */
 	unsigned int impatient;		/* faults that wait for it */
@@ -264,8 +265,9 @@ static inline unsigned long mshim_link_addr(const struct mshim_link *link, unsig
 }
 
 /* descriptor.c */
+int mshim_attach_init(void);
+void mshim_attach_exit(void);
 int mshim_attach_fd(struct mshim_view *view);
-void mshim_attach_fd_closed(void);
 
 /* fault.c */
 vm_fault_t mshim_fault(struct vm_fault *vmf);

@@ -94,7 +94,7 @@ static void test_flushes_and_faults(void **state)
 	query = view_query(object, READ_WRITE);
 	print_message("%lu flushes, %llu met linked slots, %llu faults\n", flushes,
 		      (unsigned long long)query.invalidations, (unsigned long long)query.faults);
-	check(flushes > 10 && query.invalidations > flushes / 2);
+	check(flushes > 0 && query.invalidations > flushes / 2);
 	child_kill_running(pid);
 	for (size_t slot = 0; slot < SLOTS; slot++)
 		check_slot(slot);

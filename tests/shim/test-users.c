@@ -277,6 +277,37 @@ static void test_nobody_shares_with_himself(void **state)
 	child_run(all_by_himself, NULL);
 }
 
+static void looks_at_others(void *arg)
+{
+	static unsigned char resident[SIZE / PAGE];
+	int fd;
+	char *at;
+
+	(void)arg;
+	become(STRANGER);
+	fd = open(PATH, O_RDONLY | O_CLOEXEC);
+	check(fd >= 0);
+	at = attach(fd, SIZE, READ_ONLY);
+	(void)*(volatile char *)at;
+	check(mincore(at, SIZE, resident) == 0);
+	for (size_t i = 0; i < SIZE / PAGE; i++)
+		check_equal(resident[i] & 1, 1);
+}
+
+/* What is in memory of a file that one may not write is not told: mincore(2) says all of it is. */
+static void test_use_by_others_is_hidden(void **state)
+{
+	struct order order;
+	int fd = file_of_owner(0644);
+	pid_t host = host_as(&order, OWNER, O_RDWR, READ_ONLY);
+
+	(void)state;
+	child_run(looks_at_others, NULL);
+	host_ends(&order, host);
+	check(unlink(PATH) == 0);
+	close(fd);
+}
+
 static int clean(void **state)
 {
 	(void)state;
@@ -295,6 +326,7 @@ int main(void)
 		CASE(test_host_of_a_stranger),
 		CASE(test_views_of_others_are_hidden),
 		CASE(test_nobody_shares_with_himself),
+		CASE(test_use_by_others_is_hidden),
 	};
 
 	return SHIM_MAIN(cases);
