@@ -15,7 +15,7 @@
 
 static struct vfsmount *mount;	/* referenced; of anonymous files */
 
-/* Known by any such file. Its operations are the core's: it goes when this task leaves the kernel. */
+/* Known by any such file. Its operations are the core's: it goes when we are back in user mode. */
 int mshim_attach_init(void)
 {
 	struct file *file = anon_inode_getfile("[mshare]", &generic_ro_fops, NULL, O_RDONLY);
