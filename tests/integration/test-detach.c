@@ -146,6 +146,7 @@ static void unmapped_by_hand_then_foreign(void **state)
 	check(mshare_attach(second, p, 0, REGION, READ_WRITE, MSHARE_FIXED) == p);
 	check_refused(mshare_detach(first, p, REGION) == -1, EINVAL);
 	check(proc_mapping_at(p, &m));
+	check_equal(m.dev, region_file(second).st_dev);
 	check_equal(m.ino, region_file(second).st_ino);
 	check(mshare_detach(second, p, REGION) == 0);
 	region_end(first);

@@ -15,14 +15,27 @@
 #define REGION (2 * pmd_size())
 
 /* In the new program: no descriptor and no mapping of that file. */
-static void holds_nothing_of(const char *inode)
+static void holds_nothing_of(const char *identity)
 {
-	ino_t ino = (ino_t)strtoull(inode, NULL, 10);
-	struct stat st;
+	struct stat file = { 0 }, st;
+	char *inode;
 
+	file.st_dev = (dev_t)strtoull(identity, &inode, 10);
+	file.st_ino = (ino_t)strtoull(inode + 1, NULL, 10);
 	for (int fd = 0; fd < 1024; fd++)
-		check(fstat(fd, &st) != 0 || st.st_ino != ino);
-	check_equal(proc_file_mappings(ino), 0);
+		check(fstat(fd, &st) != 0 || st.st_ino != file.st_ino || st.st_dev != file.st_dev);
+	check_equal(proc_file_mappings(file), 0);
+}
+
+static void hands_on_nothing_of(mshare_t r)
+{
+	struct stat file = region_file(r);
+	char identity[64];
+
+	check(proc_file_mappings(file) != 0);
+	snprintf(identity, sizeof(identity), "%llu:%llu", (unsigned long long)file.st_dev,
+		 (unsigned long long)file.st_ino);
+	child_wait(child_exec("--nothing", identity, NULL));
 }
 
 static void modify(mshare_t r)
@@ -39,17 +52,15 @@ static void modify(mshare_t r)
 static void descriptors_are_closed(void **state)
 {
 	mshare_t r = region_make(REGION), other = mshare_from_fd(mshare_fd(r), NULL);
-	char inode[32], name[NAME_SIZE];
+	char name[NAME_SIZE];
 	mshare_t named = mshare_create(name_make(name, "exec"), REGION, NULL);
 
 	(void)state;
 	check(other && named);
 	region_attach_all(r);
 	region_attach_all(named);
-	snprintf(inode, sizeof(inode), "%llu", (unsigned long long)region_file(r).st_ino);
-	child_wait(child_exec("--nothing", inode, NULL));
-	snprintf(inode, sizeof(inode), "%llu", (unsigned long long)region_file(named).st_ino);
-	child_wait(child_exec("--nothing", inode, NULL));
+	hands_on_nothing_of(r);
+	hands_on_nothing_of(named);
 	check(mshare_unlink(name) == 0);
 	region_end(named);
 	region_end(other);

@@ -160,7 +160,7 @@ static void no_mapping(void *arg)
 	filler = use_up_mappings(&len);
 	check_refused(mshare_attach(r, NULL, 0, REGION, READ_WRITE, 0) == MAP_FAILED, ENOMEM);
 	check(munmap(filler, len) == 0);
-	check_equal(proc_file_mappings(region_file(r).st_ino), 0);
+	check_equal(proc_file_mappings(region_file(r)), 0);
 	bytes_fill(region_attach_all(r), REGION, 3);
 	region_end(r);
 }
@@ -245,7 +245,7 @@ static void small_shm(void *arg)
 	check_refused(mshare_attach(r, NULL, 0, 4 * SMALL_SHM_BYTES, READ_WRITE, MSHARE_POPULATE) ==
 			      MAP_FAILED,
 		      ENOMEM);
-	check_equal(proc_file_mappings(region_file(r).st_ino), 0);
+	check_equal(proc_file_mappings(region_file(r)), 0);
 	check(mshare_unlink(name) == 0);
 	region_end(r);
 	wait_until_free("/dev/shm", SMALL_SHM_BYTES);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/sysmacros.h>
 
 #include "check.h"
 
@@ -24,19 +25,22 @@ static void each_mapping(mapping_visitor *see, void *arg)
 {
 	struct proc_mapping m;
 	unsigned long long start, end, off, ino;
+	unsigned int major, minor;
 	char line[LINE];
 	FILE *maps = fopen("/proc/self/maps", "re");
 
 	check(maps);
 	while (fgets(line, sizeof(line), maps)) {
-		if (sscanf(line, "%llx-%llx %4s %llx %*x:%*x %llu", &start, &end, m.perms, &off,
-			   &ino) != 5)
+		if (sscanf(line, "%llx-%llx %4s %llx %x:%x %llu", &start, &end, m.perms, &off,
+			   &major, &minor, &ino) != 7)
 			continue;
 		/* A mapping of the kernel module is of its own inode, and names the file's. */
-		sscanf(line, "%*s %*s %*s %*s %*s anon_inode:[mshare] %*x:%*x %llu", &ino);
+		sscanf(line, "%*s %*s %*s %*s %*s anon_inode:[mshare] %x:%x %llu", &major, &minor,
+		       &ino);
 		m.start = (uintptr_t)start;
 		m.end = (uintptr_t)end;
 		m.off = off;
+		m.dev = makedev(major, minor);
 		m.ino = (ino_t)ino;
 		if (!see(&m, arg))
 			break;
@@ -80,7 +84,7 @@ bool proc_mapped(const void *addr, size_t len)
 }
 
 struct tally {
-	ino_t ino; /* 0: all files */
+	const struct stat *file; /* NULL: all files */
 	bool anonymous_too;
 	size_t count;
 };
@@ -88,15 +92,18 @@ struct tally {
 static bool count_mapping(const struct proc_mapping *m, void *arg)
 {
 	struct tally *tally = arg;
+	const struct stat *file = tally->file;
 
-	if (tally->ino ? m->ino == tally->ino : m->ino != 0 || tally->anonymous_too)
-		tally->count++;
+	if (file)
+		tally->count += m->ino == file->st_ino && m->dev == file->st_dev;
+	else
+		tally->count += m->ino != 0 || tally->anonymous_too;
 	return true;
 }
 
-size_t proc_file_mappings(ino_t ino)
+size_t proc_file_mappings(struct stat file)
 {
-	struct tally tally = { .ino = ino };
+	struct tally tally = { .file = &file };
 
 	each_mapping(count_mapping, &tally);
 	return tally.count;

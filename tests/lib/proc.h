@@ -6,13 +6,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
+#include <sys/stat.h>
 
 struct proc_mapping {
 	uintptr_t start;
 	uintptr_t end;
 	char perms[5];
 	uint64_t off;
+	dev_t dev; /* inode numbers repeat: libraries of a small system have those of memory files */
 	ino_t ino;
 };
 
@@ -23,7 +24,7 @@ bool proc_mapping_at(const void *addr, struct proc_mapping *m);
 bool proc_mapped(const void *addr, size_t len);
 
 /* Mappings of one file, by any name. */
-size_t proc_file_mappings(ino_t ino);
+size_t proc_file_mappings(struct stat file);
 
 /* Everything that a call could leave behind. */
 struct proc_footprint {
