@@ -210,7 +210,6 @@ static void choose_freely(void *arg)
 	is_shared(file);
 }
 
-/* Nobody asked for it by name: it is what is best for memory in base pages, and for files. */
 /* The policy of its mappings is that of the task, and one that NUMA balancing leaves alone. */
 static void see_policy(pid_t pid)
 {
@@ -241,6 +240,7 @@ static void test_host_is_not_balanced(void **state)
 	nobody_hosts();
 }
 
+/* Nobody asked for it by name: it is what is best for memory in base pages, and for files. */
 static void test_chosen_by_itself(void **state)
 {
 	(void)state;
