@@ -101,6 +101,12 @@ static void flush_here(void *unused)
 	__flush_tlb_all();
 }
 
+/* Of everybody. */
+void mshim_tlb_flush_all(void)
+{
+	on_each_cpu(flush_here, NULL, 1);
+}
+
 /*
  * One IPI round to every CPU that runs one of the processes. It also ends every lockless walk
  * (GUP-fast, with interrupts off) that may still look at a table that was just unlinked.
@@ -110,11 +116,5 @@ void mshim_tlb_flush(struct mshim_round *round)
 	if (round->have_cpus)
 		on_each_cpu_mask(round->cpus, flush_here, NULL, true);
 	else
-		on_each_cpu(flush_here, NULL, 1);
-}
-
-/* Of everybody. */
-void mshim_tlb_flush_all(void)
-{
-	on_each_cpu(flush_here, NULL, 1);
+		mshim_tlb_flush_all();
 }

@@ -55,23 +55,24 @@ static void link_around(struct mshim_link *link, const struct vm_fault *vmf,
 	spinlock_t *ptl = pmd_lockptr(link->mm, vmf->pmd);
 	pmd_t *pmd = vmf->pmd - back;
 	unsigned long before = link->nr_filled;
+	pmd_t entry, *from = NULL;
 
+	spin_lock(ptl);
 	for (nr -= back; nr < last; nr++, pmd++) {
 		unsigned long addr = mshim_slot_addr(view, link->first + nr);
-		pmd_t *from, entry;
 
-		if (test_bit(nr, link->filled) || test_bit(nr, link->blank) ||
-		    mshim_invalidating(view, addr) || !slot_is_mapped(view, host, addr))
+		if (test_bit(nr, link->filled) || test_bit(nr, link->blank) || !pmd_none(*pmd) ||
+		    mshim_invalidating(view, addr) || !slot_is_mapped(view, host, addr)) {
+			from = NULL;
 			continue;
-		from = mshim_pmd_lookup(view->mm, addr);
+		}
+		/* In the table of the slot before, if that was looked up. */
+		from = from && pmd_index(addr) ? from + 1 : mshim_pmd_lookup(view->mm, addr);
 		entry = from ? READ_ONCE(*from) : __pmd(0);
-		if (!mshim_pmd_linkable(entry))
-			continue;
-		spin_lock(ptl);
-		if (pmd_none(*pmd))
+		if (mshim_pmd_linkable(entry))
 			mshim_slot_fill(link, nr, pmd, entry);
-		spin_unlock(ptl);
 	}
+	spin_unlock(ptl);
 	trace_mshare_link(view, vmf->address, link->nr_filled - before);
 }
 

@@ -321,6 +321,11 @@ void mshim_walkers_unlock(struct mshim_link *link, bool locked);
 void mshim_round_begin(struct mshim_round *round);
 void mshim_round_end(struct mshim_round *round);
 
+static inline bool mshim_round_has_room(const struct mshim_round *round)
+{
+	return round->nr_tables < ARRAY_SIZE(round->tables);
+}
+
 /* arch-x86.c */
 int mshim_arch_init(void);
 pmd_t *mshim_pmd_lookup(struct mm_struct *mm, unsigned long addr);

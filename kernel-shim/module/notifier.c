@@ -10,11 +10,12 @@
 #define SLOTS_PER_ROUND ARRAY_SIZE(((struct mshim_round *)NULL)->tables)
 
 /* Entries that are emptied under one hold of view->lock, more or less: faults spin for it. */
-#define ENTRIES_PER_ROUND 4096
+#define ENTRIES_PER_ROUND 4096UL
 
 /*
  * Empties the filled slots of a link from nr to last, as far as they are in the same PMD table,
- * which the link keeps. Returns the next filled one. view->lock held.
+ * which the link keeps, and the round has room for their tables. Returns the next filled one.
+ * view->lock held.
  */
 static unsigned long empty_table(struct mshim_link *link, unsigned long nr, unsigned long last,
 				 bool zap, bool exclusive, struct mshim_round *round)
@@ -24,17 +25,22 @@ static unsigned long empty_table(struct mshim_link *link, unsigned long nr, unsi
 	pmd_t *pmd = mshim_pmd_lookup(link->mm, addr);
 	spinlock_t *ptl = pmd_lock(link->mm, pmd);
 
-	for (; nr <= last && nr < end; pmd += next - nr, nr = next) {
+	while (nr <= last && nr < end && mshim_round_has_room(round)) {
 		mshim_slot_empty(link, nr, pmd, exclusive, round);
 		if (zap)
 			mshim_zap_queue(link, nr);
 		next = find_next_bit(link->filled, last + 1, nr + 1);
+		pmd += next - nr;
+		nr = next;
 	}
 	spin_unlock(ptl);
 	return nr;
 }
 
-/* Empties slots [first, last] of the view in one attached process. view->lock held. */
+/*
+ * Empties slots [first, last] of the view in one attached process, as far as the round has room.
+ * view->lock held.
+ */
 static void empty_link(struct mshim_link *link, unsigned long first, unsigned long last, bool zap,
 		       bool exclusive, struct mshim_round *round)
 {
@@ -46,7 +52,7 @@ static void empty_link(struct mshim_link *link, unsigned long first, unsigned lo
 	first = first > link->first ? first - link->first : 0;
 	last = min(last - link->first, link->nr - 1);
 	nr = find_next_bit(link->filled, last + 1, first);
-	while (nr <= last)
+	while (nr <= last && mshim_round_has_room(round))
 		nr = empty_table(link, nr, last, zap, exclusive, round);
 	if (link->nr_filled == before)
 		return;
@@ -213,8 +219,8 @@ void mshim_flush_view(struct mshim_view *view, unsigned long start, unsigned lon
 /*
  * The core is about to free tables and VMA of an attached mapping. Nothing is filled any more (a
  * fault needs the VMA; it is still there after a refused mremap(2), and is then filled again), and
- * zaps by hosts, which use both, come first. They do not wait for us in turn: a zap waits for no
- * mmap_lock.
+ * zaps, which use both, come first. They do not wait for us in turn: a zap waits for no mmap_lock.
+ * Whoever ended the last one lets go of the link under view->lock, which is taken after that.
  */
 static void close_link(struct mshim_link *link)
 {
@@ -236,7 +242,7 @@ static bool empty_one(struct mshim_link *link, unsigned long first, unsigned lon
 	bool emptied = false;
 
 	while (first <= last) {
-		unsigned long until = min(last, first + SLOTS_PER_ROUND - 1);
+		unsigned long until = min(last, first + ENTRIES_PER_ROUND - 1);
 
 		round_begin(view, &round);
 		mmu_interval_set_seq(&link->notifier, seq);
@@ -244,7 +250,7 @@ static bool empty_one(struct mshim_link *link, unsigned long first, unsigned lon
 		emptied |= round.emptied;
 		round_end(view, &round);
 		/* Nothing is filled any more: what is left costs what was linked, not its size. */
-		first = find_next_bit(link->filled, last + 1, until + 1);
+		first = find_next_bit(link->filled, last + 1, first);
 	}
 	return emptied;
 }
@@ -263,7 +269,7 @@ static bool link_invalidate(struct mmu_interval_notifier *notifier,
 	unsigned long start = link->notifier.interval_tree.start;
 	bool closes = range->event == MMU_NOTIFY_UNMAP || range->event == MMU_NOTIFY_RELEASE;
 	unsigned long first, last;
-	bool zap;
+	bool zap, emptied;
 
 	/* The OOM reaper, which takes nothing from mappings with VM_SHARED. */
 	if (!mmu_notifier_range_blockable(range))
@@ -272,12 +278,13 @@ static bool link_invalidate(struct mmu_interval_notifier *notifier,
 	first = (max(range->start, start) - start) >> PMD_SHIFT;
 	last = (min(range->end - 1, link->notifier.interval_tree.last) - start) >> PMD_SHIFT;
 	zap = !mshim_is_zapping(view);
-	if (empty_one(link, first, last, seq, zap, closes) && zap)
-		mshim_zap_queued(view);
+	emptied = empty_one(link, first, last, seq, zap, closes);
 	/* What a host's section has emptied before us it may still be flushing. */
 	mshim_flights_wait(view, &view->rounds);
 	if (closes)
 		close_link(link);
+	else if (emptied && zap)
+		mshim_zap_queued(view);
 	return true;
 }
 
