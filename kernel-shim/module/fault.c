@@ -333,7 +333,7 @@ static vm_fault_t go_on_unlocked(struct vm_fault *vmf, struct mshim_link *link,
 	}
 	if (first_try(vmf))
 		bring_in(view, vmf);
-	mmput_async(view->mm);
+	mshim_view_put_host(view);
 	fput(file);
 	return VM_FAULT_RETRY;
 }

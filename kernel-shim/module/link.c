@@ -128,7 +128,7 @@ static void mshim_open(struct vm_area_struct *vma)
 	kref_get(&link->view->ref);
 	mmget(link->view->mm);
 	if (link_add(link)) {
-		mmput_async(link->view->mm);
+		mshim_view_put_host(link->view);
 		mshim_view_put(link->view);
 		link_free(link);
 		return;
@@ -151,7 +151,7 @@ static void mshim_close(struct vm_area_struct *vma)
 		     !list_empty(&link->zap_node));
 	link_remove(link);
 	link_free(link);
-	mmput_async(view->mm);
+	mshim_view_put_host(view);
 	mshim_view_put(view);
 }
 
@@ -279,7 +279,7 @@ static int mshim_attach_mmap(struct file *file, struct vm_area_struct *vma)
 		return -ENOENT;
 	err = link_make(view, vma);
 	if (err) {
-		mmput_async(view->mm);
+		mshim_view_put_host(view);
 		return err;
 	}
 	vm_flags_set(vma, VM_DONTEXPAND);

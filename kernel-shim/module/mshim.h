@@ -85,6 +85,7 @@ struct mshim_view {
 	struct list_head of_control;	/* mshim_views_mutex */
 	struct mshim_control *control;	/* mshim_views_mutex; NULL: the host has left */
 	struct work_struct free_work;
+	struct work_struct put_work;	/* mm_users: see mshim_view_put_host() */
 
 	/* Constant after creation. */
 	struct file *backing;		/* referenced */
@@ -177,6 +178,7 @@ int mshim_view_create(struct mshim_control *control, const struct mshare_ctl_cre
 void mshim_views_show(struct seq_file *out);
 struct mshim_view *mshim_view_find(struct file *file, u32 prot);
 void mshim_view_put(struct mshim_view *view);
+void mshim_view_put_host(struct mshim_view *view);
 bool mshim_is_host(struct mm_struct *mm);
 bool mshim_hosts_views(const struct mm_struct *mm);
 pid_t mshim_view_host(const struct mshim_view *view);

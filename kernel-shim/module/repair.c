@@ -65,7 +65,7 @@ static void repair_work(struct work_struct *work)
 
 	if (mmget_not_zero(repair->mm)) {
 		repair_all(repair->mm);
-		mmput_async(repair->mm);
+		mmput(repair->mm);
 	}
 	mmdrop(repair->mm);
 	kfree(repair);
