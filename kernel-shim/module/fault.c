@@ -69,7 +69,7 @@ static void link_around(struct mshim_link *link, const struct vm_fault *vmf,
 		/* In the table of the slot before, if that was looked up. */
 		from = from && pmd_index(addr) ? from + 1 : mshim_pmd_lookup(view->mm, addr);
 		entry = from ? READ_ONCE(*from) : __pmd(0);
-		if (mshim_pmd_linkable(entry))
+		if (mshim_pmd_linkable(entry) && !mshim_hints_any(view, addr, entry))
 			mshim_slot_fill(link, nr, pmd, entry);
 	}
 	spin_unlock(ptl);
@@ -79,11 +79,20 @@ static void link_around(struct mshim_link *link, const struct vm_fault *vmf,
 enum outcome {
 	DONE,
 	MISSING,	/* the host does not map the page, or not for writing */
+	HINTS,		/* the host does, beside others that it has to resolve hints for */
 	UNFIT,		/* the slot cannot be linked, see try_link() */
 	AGAIN,		/* the host's lock was dropped meanwhile */
 	BUSY,		/* an invalidation is in the way */
 	BLANK,		/* a blank table is in the way, or the link has no notifier yet */
 };
+
+/* Whether hints alone keep the slot of addr, a page that the host maps, from being linked. */
+static bool waits_for_hints(struct mshim_view *view, const struct vm_fault *vmf,
+			    const struct vm_area_struct *host, unsigned long addr)
+{
+	return pmd_none(*vmf->pmd) && slot_is_mapped(view, host, addr & PMD_MASK) &&
+	       mshim_hints_any(view, addr, READ_ONCE(*mshim_pmd_lookup(view->mm, addr)));
+}
 
 /*
  * Links if nothing has been invalidated since seq was taken, on the attached side. UNFIT: the host
@@ -109,7 +118,7 @@ static enum outcome try_link(struct mshim_link *link, const struct vm_fault *vmf
 		if (!test_bit(nr, link->filled))
 			link_around(link, vmf, host);
 		if (outcome == DONE && !test_bit(nr, link->filled))
-			outcome = UNFIT;
+			outcome = waits_for_hints(view, vmf, host, addr) ? HINTS : UNFIT;
 	}
 	spin_unlock(&view->lock);
 	return outcome;
@@ -135,6 +144,15 @@ static vm_fault_t charge_current(const struct vm_area_struct *vma, unsigned long
 	return page == ERR_PTR(-ENOMEM) ? VM_FAULT_OOM : 0;
 }
 
+static unsigned int fault_flags(const struct vm_fault *vmf, unsigned int tries)
+{
+	unsigned int flags = FAULT_FLAG_REMOTE | FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_KILLABLE;
+
+	if (tries)
+		flags |= FAULT_FLAG_TRIED;
+	return flags | (vmf->flags & FAULT_FLAG_WRITE);
+}
+
 /*
  * The host faults on its own behalf: its rss, its cgroup, its rmap. As for any fault, waiting for
  * the page may drop the mmap_lock, the host's here, and can be ended by a fatal signal: see
@@ -143,14 +161,10 @@ static vm_fault_t charge_current(const struct vm_area_struct *vma, unsigned long
 static vm_fault_t host_fault(struct mshim_view *view, struct vm_area_struct *vma,
 			     const struct vm_fault *vmf, unsigned int tries)
 {
-	unsigned int flags = FAULT_FLAG_REMOTE | FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_KILLABLE;
 	unsigned long addr = mshim_host_addr(view, vmf->pgoff);
 	vm_fault_t ret = charge_current(vma, addr);
 
-	if (tries)
-		flags |= FAULT_FLAG_TRIED;
-	flags |= vmf->flags & FAULT_FLAG_WRITE;
-	return ret ?: handle_mm_fault(vma, addr, flags, NULL);
+	return ret ?: handle_mm_fault(vma, addr, fault_flags(vmf, tries), NULL);
 }
 
 static bool dropped_lock(vm_fault_t ret)
@@ -183,7 +197,7 @@ static bool first_try(const struct vm_fault *vmf)
 /*
  * What the host maps already only has to be linked. What it does not it faults in first, which the
  * slot may have to be linked for once more, or for the first time. Host mmap_lock held; returns
- * what host_fault() does.
+ * what handle_mm_fault() does.
  */
 static vm_fault_t link_or_fault(struct mshim_link *link, const struct vm_fault *vmf,
 				struct vm_area_struct *host, unsigned long seq,
@@ -193,17 +207,20 @@ static vm_fault_t link_or_fault(struct mshim_link *link, const struct vm_fault *
 	vm_fault_t ret;
 
 	*outcome = try_link(link, vmf, host, addr, seq);
-	if (*outcome != MISSING)
+	if (*outcome != MISSING && *outcome != HINTS)
 		return *outcome == UNFIT ? VM_FAULT_SIGBUS : 0;
 	if (first_try(vmf))
 		return 0;
-	ret = host_fault(link->view, host, vmf, tries);
+	if (*outcome == HINTS)
+		ret = mshim_hints_resolve(link->view, addr, fault_flags(vmf, tries));
+	else
+		ret = host_fault(link->view, host, vmf, tries);
 	if (dropped_lock(ret))
 		*outcome = AGAIN;
 	else if (!(ret & VM_FAULT_ERROR))
 		*outcome = try_link(link, vmf, host, addr, seq);
-	if (*outcome == MISSING)
-		*outcome = DONE; /* gone again: so is the access repeated */
+	if (*outcome == MISSING || *outcome == HINTS)
+		*outcome = DONE; /* gone again, or there: so is the access repeated */
 	return *outcome == UNFIT ? VM_FAULT_SIGBUS : ret;
 }
 

@@ -75,7 +75,8 @@
 struct mshim_slot {
 	struct page *table;	/* referenced while links > 0; NULL for a huge entry */
 	unsigned int links;
-	unsigned int busy;	/* sections in progress over it, but for those over many slots */
+	unsigned int busy:31;	/* sections in progress over it, but for those over many slots */
+	unsigned int no_hints:1;	/* the host's table was seen without: see hints.c */
 };
 
 struct mshim_view {
@@ -327,6 +328,29 @@ static inline bool mshim_round_has_room(const struct mshim_round *round)
 {
 	return round->nr_tables < ARRAY_SIZE(round->tables);
 }
+
+/* hints.c */
+#ifndef MSHIM_WALKERS_RECHECK
+void mshim_hints_expect(struct mshim_view *view, unsigned long first, unsigned long last);
+bool mshim_hints_any(struct mshim_view *view, unsigned long addr, pmd_t entry);
+vm_fault_t mshim_hints_resolve(struct mshim_view *view, unsigned long addr, unsigned int flags);
+#else
+static inline void mshim_hints_expect(struct mshim_view *view, unsigned long first,
+				      unsigned long last)
+{
+}
+
+static inline bool mshim_hints_any(struct mshim_view *view, unsigned long addr, pmd_t entry)
+{
+	return false;
+}
+
+static inline vm_fault_t mshim_hints_resolve(struct mshim_view *view, unsigned long addr,
+					     unsigned int flags)
+{
+	return 0;
+}
+#endif
 
 /* arch-x86.c */
 int mshim_arch_init(void);

@@ -38,6 +38,7 @@ static bool count_section(struct mshim_view *view, unsigned long start, unsigned
 /* view->lock held. */
 void mshim_section_begin(struct mshim_view *view, unsigned long start, unsigned long end)
 {
+	mshim_hints_expect(view, mshim_slot_of(view, start), mshim_slot_of(view, end - 1));
 	if (count_section(view, start, end, 1))
 		return;
 	if (view->invalidating++ == 0) {

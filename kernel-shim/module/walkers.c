@@ -31,7 +31,7 @@
  *        needed. Faults wait for pages, and for sections, without the lock (fault.c).
  *   Faults of the host change its tables outside of sections, but only from what is not there to
  *   what is, or by adding bits, which does no harm under the wrong lock. Hints of NUMA balancing
- *   would be the exception: mshare-host has a memory policy, which keeps them away.
+ *   would be the exception: tables that have some are not linked (hints.c).
  *   A blank becomes an empty slot again only under the mmap_lock for writing (repair.c), and while
  *   no zap is in flight (link->zaps). Zaps walk without the attached mmap_lock, over slots that are
  *   empty or blank, and that nobody fills before the section of the zap has ended.

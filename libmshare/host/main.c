@@ -93,9 +93,9 @@ static int host_object(void)
 }
 
 /*
- * NUMA balancing leaves tasks with a policy of their own alone. On Linux 6.1 two processes could
- * resolve the same of its hints, where a table of one is just being replaced. Where the call is
- * forbidden, or there are no nodes, nothing is lost.
+ * NUMA balancing leaves tasks with a policy of their own alone: each of its scans would take the
+ * tables away from all who are attached. Where the call is forbidden, or there are no nodes, little
+ * is lost.
  */
 static void leave_pages_where_they_are(void)
 {

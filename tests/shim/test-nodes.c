@@ -4,11 +4,14 @@
  * Where a machine has one node only, each is a move to where the page is.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/mempolicy.h>
+#include <linux/perf_event.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -223,6 +226,7 @@ static void test_migrate_pages(void **state)
 
 #define SCAN_DELAY "/sys/kernel/debug/sched/numa_balancing/scan_delay_ms"
 #define SCAN_PERIOD "/sys/kernel/debug/sched/numa_balancing/scan_period_min_ms"
+#define LONGEST_PERIOD "/sys/kernel/debug/sched/numa_balancing/scan_period_max_ms"
 
 static void scan_often(bool often)
 {
@@ -230,6 +234,7 @@ static void scan_often(bool often)
 		    0);
 	check_equal(write_text(SCAN_DELAY, often ? "10" : "1000"), 0);
 	check_equal(write_text(SCAN_PERIOD, often ? "10" : "1000"), 0);
+	check_equal(write_text(LONGEST_PERIOD, often ? "10" : "60000"), 0);
 }
 
 static uint64_t scans(void)
@@ -274,12 +279,100 @@ static void test_balancing(void **state)
 	scene_end(&s);
 }
 
+static volatile int *seen_enough;
+
+static void use_and_be_balanced(const struct mapping *own)
+{
+	check_equal(bind(own->at, own->size, MPOL_BIND | MPOL_F_NUMA_BALANCING,
+			 mask(0) | mask(last_node), 0),
+		    0);
+	while (!*seen_enough)
+		pages_check(own->at, own->size, SCENE_SALT);
+}
+
+/* Before 6.5 the kernel finds the lock of a table by an entry that the module may be replacing. */
+static bool is_before_6_5(void)
+{
+	unsigned int major, minor;
+	struct utsname name;
+
+	check(uname(&name) == 0 && sscanf(name.release, "%u.%u", &major, &minor) == 2);
+	return major < 6 || (major == 6 && minor < 5);
+}
+
+/* Counts the exceptions of this process: getrusage(2) adds what it resolves for the host. */
+static int count_exceptions(void)
+{
+	struct perf_event_attr what = {
+		.type = PERF_TYPE_SOFTWARE,
+		.size = sizeof(what),
+		.config = PERF_COUNT_SW_PAGE_FAULTS,
+	};
+	int fd = (int)syscall(SYS_perf_event_open, &what, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
+
+	check(fd >= 0);
+	return fd;
+}
+
+static uint64_t exceptions(int fd)
+{
+	uint64_t number;
+
+	check(read(fd, &number, sizeof(number)) == sizeof(number));
+	return number;
+}
+
+/* Each fault of this process is one that the module has served: none has found a hint. */
+static void meet_no_hints(void *arg)
+{
+	const struct scene *s = arg;
+	uint64_t until = counter("/proc/vmstat", "numa_pte_updates") + 5 * PAGES;
+	int fd = count_exceptions();
+	uint64_t before, served, own;
+
+	pages_check(s->at, SIZE, SCENE_SALT);
+	before = view_query(s->fd, READ_WRITE).faults;
+	own = exceptions(fd);
+	while (counter("/proc/vmstat", "numa_pte_updates") < until)
+		for (int i = 0; i < 100; i++)
+			pages_check(s->at, SIZE, SCENE_SALT);
+	own = exceptions(fd) - own;
+	close(fd);
+	served = view_query(s->fd, READ_WRITE).faults - before;
+	print_message("%" PRIu64 " faults, %" PRIu64 " served\n", own, served);
+	check(own > 0 && (own <= served || !is_before_6_5()));
+}
+
+/* The hints that a host gets for its policy, and because it uses its mapping, are its to resolve. */
+static void test_hints_of_the_host(void **state)
+{
+	struct scene s = { .fd = memory_file(SIZE), .size = SIZE };
+
+	(void)state;
+	seen_enough = shared_memory(sizeof(*seen_enough));
+	s.at = map_plain(s.fd, SIZE, READ_WRITE);
+	pages_fill(s.at, SIZE, SCENE_SALT);
+	check(munmap(s.at, SIZE) == 0);
+	scan_often(true);
+	s.host = host_start_with(s.fd, SIZE, READ_WRITE, use_and_be_balanced);
+	s.at = attach(s.fd, SIZE, READ_WRITE);
+	child_run(meet_no_hints, &s);
+	*seen_enough = 1;
+	scan_often(false);
+	scene_end(&s);
+	munmap((void *)seen_enough, sizeof(*seen_enough));
+}
+
 int main(void)
 {
 	const struct CMUnitTest cases[] = {
-		cmocka_unit_test(test_mbind),	      cmocka_unit_test(test_set_mempolicy),
-		cmocka_unit_test(test_host_binds),    cmocka_unit_test(test_move_pages),
-		cmocka_unit_test(test_migrate_pages), cmocka_unit_test(test_balancing),
+		cmocka_unit_test(test_mbind),
+		cmocka_unit_test(test_set_mempolicy),
+		cmocka_unit_test(test_host_binds),
+		cmocka_unit_test(test_move_pages),
+		cmocka_unit_test(test_migrate_pages),
+		cmocka_unit_test(test_balancing),
+		cmocka_unit_test(test_hints_of_the_host),
 	};
 
 	find_last_node();
