@@ -7,7 +7,7 @@ BUILD  ?= build
 PREFIX ?= /usr/local
 KERNEL ?= 6.12
 KERNELRELEASE ?= $(shell uname -r)
-REPEAT ?= 20
+REPEAT ?= 5
 
 # Meson and ninja do their own work in parallel.
 .NOTPARALLEL:
@@ -36,7 +36,7 @@ demo: build ## what this machine can do, what page tables cost on it, a database
 check: deps-check ## all tests in all configurations; CONFIGS="gcc asan" runs some of them
 	@.ci/check $(CONFIGS)
 
-check-long: deps-check deps-databases ## each test REPEAT (20) times, and all that guests can do; takes hours
+check-long: deps-check deps-databases ## each test REPEAT (5) times, and all that guests can do; takes hours
 	@.ci/check --long $(REPEAT) $(CONFIGS)
 	@tests/guest/debian-install
 	@tests/guest/debian-postgresql
