@@ -38,6 +38,7 @@ static struct pool {
 	char *ranges[4]; /* of SIZE bytes: a mapping of a file, attached, free, private */
 	uint64_t id; /* of the last request that was handed over */
 	bool is_map; /* it is for another file in place of a range */
+	bool hosts; /* a process that does cannot attach any more */
 } pool;
 
 static unsigned int choose(unsigned int n)
@@ -247,8 +248,11 @@ static unsigned int any_operation(bool handed)
 
 	if (handed && choose(4))
 		return pool.is_map && choose(4) ? PART : ANSWER;
-	if (choose(12))
-		return short_ones[choose(7)];
+	if (choose(12)) {
+		unsigned int nr = short_ones[choose(7)];
+
+		return nr == CREATE && !pool.hosts ? ATTACH : nr;
+	}
 	return choose(3) ? NEXT : WAIT;
 }
 
@@ -336,6 +340,7 @@ static void batch(void *arg)
 
 	fill_pool(arg);
 	asker = child_start(ask_on_and_on, NULL);
+	pool.hosts = choose(2);
 	if (choose(2))
 		detach(pool.ranges[1], SIZE); /* may host then */
 	check(sigaction(SIGALRM, &action, NULL) == 0);
@@ -344,6 +349,14 @@ static void batch(void *arg)
 		handed = one_call(any_operation(handed), 4);
 	check(setitimer(ITIMER_REAL, &never, NULL) == 0);
 	child_kill_running(asker);
+}
+
+/* Far from each other for numbers next to each other: rand_r() soon runs into what it has returned. */
+static unsigned int mix(unsigned int number)
+{
+	uint64_t product = (number + UINT64_C(1)) * UINT64_C(0xd1b54a32d192ed03);
+
+	return (unsigned int)(product >> 32) ^ (unsigned int)product;
 }
 
 /* Longer where the machine is so slow that some operation has not worked yet. */
@@ -360,22 +373,23 @@ static void test_fuzz(void **state)
 {
 	struct scene s = scene_make(SIZE);
 	time_t begin = time(NULL);
-	uint64_t batches = 0;
+	const unsigned int first = seed;
+	unsigned int batches = 0;
 
 	(void)state;
-	print_message("seed %u\n", seed);
+	print_message("seed %u\n", first);
 	tally = shared_memory(sizeof(*tally));
 	for (; goes_on(time(NULL) - begin); batches++) {
-		int number = signal_of(batch, &s);
+		int number;
 
+		seed = mix(first + batches);
+		number = signal_of(batch, &s);
 		check(number == 0 || number == SIGBUS);
-		choose(2); /* the next batch is another one */
 		pages_check(s.at, SIZE, SCENE_SALT);
 	}
-	print_message(
-		"%llu processes, %llu calls, %llu mappings, %llu requests handed over; worked:",
-		(unsigned long long)batches, (unsigned long long)tally->done,
-		(unsigned long long)tally->mapped, (unsigned long long)tally->handed);
+	print_message("%u processes, %llu calls, %llu mappings, %llu requests handed over; worked:",
+		      batches, (unsigned long long)tally->done, (unsigned long long)tally->mapped,
+		      (unsigned long long)tally->handed);
 	for (int i = 0; i < OPERATIONS; i++) {
 		print_message(" %llu", (unsigned long long)tally->worked[i]);
 		check(tally->worked[i] > 0);
