@@ -122,6 +122,11 @@ static void mshim_open(struct vm_area_struct *vma)
 	struct mshim_link *link = from ? link_alloc(from->view, vma) : NULL;
 
 	vma->vm_private_data = NULL;
+	/*
+	 * No copies of the host's entries, in tables of the child: fork makes some of what is
+	 * write-protected by userfaultfd(2), which some 6.12.y allow here. It looks after open().
+	 */
+	vm_flags_set(vma, VM_WIPEONFORK);
 	if (!link)
 		return;
 	/* The link we copy holds both; its VMA cannot go while it is being copied. */
