@@ -293,7 +293,7 @@ static void use_and_be_balanced(const struct mapping *own)
 /* Before 6.5 the kernel finds the lock of a table by an entry that the module may be replacing. */
 static bool is_before_6_5(void)
 {
-	unsigned int major, minor;
+	unsigned int major = 0, minor = 0;
 	struct utsname name;
 
 	check(uname(&name) == 0 && sscanf(name.release, "%u.%u", &major, &minor) == 2);
