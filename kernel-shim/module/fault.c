@@ -350,7 +350,7 @@ static vm_fault_t go_on_unlocked(struct vm_fault *vmf, struct mshim_link *link,
 	}
 	if (first_try(vmf))
 		bring_in(view, vmf);
-	mshim_view_put_host(view);
+	mshim_host_put(view);
 	fput(file);
 	return VM_FAULT_RETRY;
 }

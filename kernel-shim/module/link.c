@@ -111,6 +111,28 @@ int mshim_link_insert_notifier(struct mshim_link *link)
 	return err;
 }
 
+void mshim_host_put_work(struct work_struct *work)
+{
+	struct mshim_view *view = container_of(work, struct mshim_view, put_work);
+
+	mmput(view->mm);
+	mshim_view_put(view);
+}
+
+/*
+ * Drops mm_users of the host. The address space of one that was killed goes with the last: as that
+ * may take long, it is left to a worker of ours, which unlike that of mmput_async() is not bound to
+ * a CPU. The work is not queued yet: if it were it would have a reference as well. The caller has
+ * one on the view.
+ */
+void mshim_host_put(struct mshim_view *view)
+{
+	if (atomic_add_unless(&view->mm->mm_users, -1, 1))
+		return;
+	kref_get(&view->ref);
+	WARN_ON_ONCE(!queue_work(mshim_free_workqueue, &view->put_work));
+}
+
 /*
  * A copy of the VMA: fork, or mremap(), which then fails in mshim_mremap(). The copy starts with
  * empty slots, its notifier is inserted at the first fault: a child that only calls exec pays
@@ -133,7 +155,7 @@ static void mshim_open(struct vm_area_struct *vma)
 	kref_get(&link->view->ref);
 	mmget(link->view->mm);
 	if (link_add(link)) {
-		mshim_view_put_host(link->view);
+		mshim_host_put(link->view);
 		mshim_view_put(link->view);
 		link_free(link);
 		return;
@@ -156,7 +178,7 @@ static void mshim_close(struct vm_area_struct *vma)
 		     !list_empty(&link->zap_node));
 	link_remove(link);
 	link_free(link);
-	mshim_view_put_host(view);
+	mshim_host_put(view);
 	mshim_view_put(view);
 }
 
@@ -284,7 +306,7 @@ static int mshim_attach_mmap(struct file *file, struct vm_area_struct *vma)
 		return -ENOENT;
 	err = link_make(view, vma);
 	if (err) {
-		mshim_view_put_host(view);
+		mshim_host_put(view);
 		return err;
 	}
 	vm_flags_set(vma, VM_DONTEXPAND);

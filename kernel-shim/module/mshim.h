@@ -86,7 +86,7 @@ struct mshim_view {
 	struct list_head of_control;	/* mshim_views_mutex */
 	struct mshim_control *control;	/* mshim_views_mutex; NULL: the host has left */
 	struct work_struct free_work;
-	struct work_struct put_work;	/* mm_users: see mshim_view_put_host() */
+	struct work_struct put_work;	/* mm_users: see mshim_host_put() */
 
 	/* Constant after creation. */
 	struct file *backing;		/* referenced */
@@ -162,7 +162,7 @@ struct mshim_round {
 
 extern struct mutex mshim_views_mutex;
 extern struct workqueue_struct *mshim_workqueue;	/* repair.c: may wait for processes */
-extern struct workqueue_struct *mshim_free_workqueue;	/* view.c */
+extern struct workqueue_struct *mshim_free_workqueue;	/* view.c, link.c */
 
 /* view.c */
 struct mshim_control {
@@ -179,7 +179,6 @@ int mshim_view_create(struct mshim_control *control, const struct mshare_ctl_cre
 void mshim_views_show(struct seq_file *out);
 struct mshim_view *mshim_view_find(struct file *file, u32 prot);
 void mshim_view_put(struct mshim_view *view);
-void mshim_view_put_host(struct mshim_view *view);
 bool mshim_is_host(struct mm_struct *mm);
 bool mshim_hosts_views(const struct mm_struct *mm);
 pid_t mshim_view_host(const struct mshim_view *view);
@@ -255,6 +254,8 @@ int mshim_may_map(const struct file *file, bool writable);
 struct file *mshim_backing_get(s32 fd, u32 prot);
 
 /* link.c */
+void mshim_host_put(struct mshim_view *view);
+void mshim_host_put_work(struct work_struct *work);
 extern const struct file_operations mshim_attach_fops;
 bool mshim_is_attached(struct mm_struct *mm);
 int mshim_link_insert_notifier(struct mshim_link *link);

@@ -61,28 +61,6 @@ void mshim_view_put(struct mshim_view *view)
 	kref_put(&view->ref, view_release);
 }
 
-static void put_host(struct work_struct *work)
-{
-	struct mshim_view *view = container_of(work, struct mshim_view, put_work);
-
-	mmput(view->mm);
-	mshim_view_put(view);
-}
-
-/*
- * Drops mm_users of the host. The address space of one that was killed goes with the last: as that
- * may take long, it is left to a worker of ours, which unlike that of mmput_async() is not bound to
- * a CPU. The work is not queued yet: if it were it would have a reference as well. The caller has
- * one on the view.
- */
-void mshim_view_put_host(struct mshim_view *view)
-{
-	if (atomic_add_unless(&view->mm->mm_users, -1, 1))
-		return;
-	kref_get(&view->ref);
-	WARN_ON_ONCE(!queue_work(mshim_free_workqueue, &view->put_work));
-}
-
 /* As the caller sees it, or 0. A process that is gone has left a number that another may have. */
 pid_t mshim_view_host(const struct mshim_view *view)
 {
@@ -248,7 +226,7 @@ static struct mshim_view *view_alloc(const struct mshare_ctl_create *arg, struct
 	}
 	kref_init(&view->ref);
 	INIT_WORK(&view->free_work, view_free);
-	INIT_WORK(&view->put_work, put_host);
+	INIT_WORK(&view->put_work, mshim_host_put_work);
 	spin_lock_init(&view->lock);
 	init_waitqueue_head(&view->wait);
 	INIT_LIST_HEAD(&view->links);

@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "choice.h"
 #include "scene.h"
 
 #define SIZE (4 * SLOT)
@@ -40,17 +41,6 @@ static struct pool {
 	bool is_map; /* it is for another file in place of a range */
 	bool hosts; /* a process that does cannot attach any more */
 } pool;
-
-static unsigned int choose(unsigned int n)
-{
-	return (unsigned int)rand_r(&seed) % n;
-}
-
-static uint64_t any_bits(void)
-{
-	return (uint64_t)rand_r(&seed) << 42 ^ (uint64_t)rand_r(&seed) << 21 ^
-	       (uint64_t)rand_r(&seed);
-}
 
 /* Mostly the usual, or next to it. */
 static uint64_t any_size(uint64_t usual)
@@ -298,7 +288,7 @@ static bool one_call(unsigned int nr, unsigned int patience)
 static void ask_on_and_on(void *unused)
 {
 	(void)unused;
-	seed ^= 0x5eed;
+	choices_begin((unsigned int)any_bits(), 0);
 	for (;;)
 		one_call(ASK, PATIENCE);
 }
@@ -351,14 +341,6 @@ static void batch(void *arg)
 	child_kill_running(asker);
 }
 
-/* Far from each other for numbers next to each other: rand_r() soon runs into what it has returned. */
-static unsigned int mix(unsigned int number)
-{
-	uint64_t product = (number + UINT64_C(1)) * UINT64_C(0xd1b54a32d192ed03);
-
-	return (unsigned int)(product >> 32) ^ (unsigned int)product;
-}
-
 /* Longer where the machine is so slow that some operation has not worked yet. */
 static bool goes_on(time_t elapsed)
 {
@@ -373,16 +355,15 @@ static void test_fuzz(void **state)
 {
 	struct scene s = scene_make(SIZE);
 	time_t begin = time(NULL);
-	const unsigned int first = seed;
 	unsigned int batches = 0;
 
 	(void)state;
-	print_message("seed %u\n", first);
+	print_message("seed %u\n", seed);
 	tally = shared_memory(sizeof(*tally));
 	for (; goes_on(time(NULL) - begin); batches++) {
 		int number;
 
-		seed = mix(first + batches);
+		choices_begin(seed, batches);
 		number = signal_of(batch, &s);
 		check(number == 0 || number == SIGBUS);
 		pages_check(s.at, SIZE, SCENE_SALT);
