@@ -86,12 +86,14 @@ enum outcome {
 	BLANK,		/* a blank table is in the way, or the link has no notifier yet */
 };
 
-/* Whether hints alone keep the slot of addr, a page that the host maps, from being linked. */
+/*
+ * Whether hints alone have kept the slot of addr, a page that the host maps, from being linked.
+ * They are not looked for again: the host may have resolved the last one meanwhile.
+ */
 static bool waits_for_hints(struct mshim_view *view, const struct vm_fault *vmf,
 			    const struct vm_area_struct *host, unsigned long addr)
 {
-	return pmd_none(*vmf->pmd) && slot_is_mapped(view, host, addr & PMD_MASK) &&
-	       mshim_hints_any(view, addr, READ_ONCE(*mshim_pmd_lookup(view->mm, addr)));
+	return pmd_none(*vmf->pmd) && slot_is_mapped(view, host, addr & PMD_MASK);
 }
 
 /*

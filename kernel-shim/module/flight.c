@@ -100,21 +100,40 @@ static void exclude_no_more(struct mshim_link *link)
 	link->excludes = false;
 }
 
-/*
- * It can only be tried, and for a while: who registers may have it and wait for an i_mmap lock that
- * our caller has. Then it goes on only after our caller, and so after this zap. Otherwise it has
- * gone on by now, as have fork, mmap and munmap of the same descriptor.
- */
-static void exclude_in_time(struct mshim_link *link)
+/* Zaps of a link that overlap must not keep others from the lock for ever. view->lock held. */
+static bool is_awaited(const struct mshim_link *link)
 {
-	int tries = 20;
+	return link->zaps && rwsem_is_contended(&link->vma->vm_file->f_mapping->i_mmap_rwsem);
+}
 
-	while (!READ_ONCE(link->excludes) && tries--) {
-		usleep_range(50, 100);
-		spin_lock(&link->view->lock);
+/*
+ * The next link of a batch: one that nobody registers at, if there is any. It can only be tried,
+ * and for a while: who registers may have its lock and wait for an i_mmap lock that our caller has.
+ * Then it goes on only after our caller, and so after this zap. Otherwise it has gone on by now, as
+ * have fork, mmap and munmap of the same descriptor. All links wait at the same time: a process can
+ * have many. Nobody else takes links out of a batch, and close_link() waits for its end. view->lock
+ * held; dropped while it waits.
+ */
+static struct mshim_link *next_link(struct mshim_view *view, struct list_head *batch, int *tries)
+{
+	struct mshim_link *link, *first = NULL;
+
+	while ((link = list_first_entry_or_null(batch, struct mshim_link, zap_node)) && *tries) {
 		exclude(link);
-		spin_unlock(&link->view->lock);
+		if (link->excludes && !is_awaited(link))
+			break;
+		list_move_tail(&link->zap_node, batch);
+		if (first == link) {
+			spin_unlock(&view->lock);
+			usleep_range(50, 100);
+			spin_lock(&view->lock);
+			first = NULL;
+			--*tries;
+		} else if (!first) {
+			first = link;
+		}
 	}
+	return link;
 }
 
 /*
@@ -140,6 +159,44 @@ static void zap_link(struct mshim_link *link, unsigned long first, unsigned long
 	lockdep_on();
 }
 
+/* The zap that a link waits for. view->lock held; dropped meanwhile. */
+static void zap_waiting(struct mshim_link *link)
+{
+	struct mshim_view *view = link->view;
+	unsigned long first = link->zap_first;
+	unsigned long last = link->zap_last;
+	struct mshim_flight flight;
+
+	list_del_init(&link->zap_node);
+	link->zaps++;
+	exclude(link);
+	mshim_flight_begin(view, &view->zaps, &flight);
+	spin_unlock(&view->lock);
+	zap_link(link, first, last);
+	spin_lock(&view->lock);
+	if (!--link->zaps)
+		exclude_no_more(link);
+	mshim_flight_end(view, &flight);
+}
+
+/*
+ * What is queued now. What is queued meanwhile is for others to do; they may widen a zap of the
+ * batch instead, and wait for that. view->lock held; dropped meanwhile.
+ */
+static void zap_batch(struct mshim_view *view)
+{
+	struct mshim_flight flight;
+	struct mshim_link *link;
+	LIST_HEAD(batch);
+	int tries = 20;
+
+	list_splice_init(&view->zap_list, &batch);
+	mshim_flight_begin(view, &view->batches, &flight);
+	while ((link = next_link(view, &batch, &tries)))
+		zap_waiting(link);
+	mshim_flight_end(view, &flight);
+}
+
 /*
  * Tells the other notifiers of the attached processes. The slots are empty already, so the core
  * finds nothing to zap. Returns when every zap that was queued before is done: who queued it must
@@ -147,28 +204,11 @@ static void zap_link(struct mshim_link *link, unsigned long first, unsigned long
  */
 void mshim_zap_queued(struct mshim_view *view)
 {
-	struct mshim_flight flight;
-	struct mshim_link *link;
-	unsigned long first, last;
-
 	spin_lock(&view->lock);
-	while ((link = list_first_entry_or_null(&view->zap_list, struct mshim_link, zap_node))) {
-		list_del_init(&link->zap_node);
-		first = link->zap_first;
-		last = link->zap_last;
-		link->zaps++;
-		exclude(link);
-		mshim_flight_begin(view, &view->zaps, &flight);
-		spin_unlock(&view->lock);
-		exclude_in_time(link);
-		zap_link(link, first, last);
-		spin_lock(&view->lock);
-		if (!--link->zaps)
-			exclude_no_more(link);
-		mshim_flight_end(view, &flight);
-	}
+	if (!list_empty(&view->zap_list))
+		zap_batch(view);
 	spin_unlock(&view->lock);
-	mshim_flights_wait(view, &view->zaps);
+	mshim_flights_wait(view, &view->batches);
 }
 
 /* As far as they are in flight now, and for a while at most. */

@@ -23,11 +23,14 @@ void mshim_hints_expect(struct mshim_view *view, unsigned long first, unsigned l
 
 /*
  * Whether the host's table for addr has hints. view->lock held, and no section is over the slot;
- * the host's mmap_lock and the VMAs over all of the slot keep the table.
+ * the host's mmap_lock and the VMAs over all of the slot keep the table. Its lock, because
+ * madvise(2) takes entries away for a moment without a section. Taken inside that of an attached
+ * table: the host's is never held where one of those is taken.
  */
 bool mshim_hints_any(struct mshim_view *view, unsigned long addr, pmd_t entry)
 {
 	struct mshim_slot *slot = &view->slots[mshim_slot_of(view, addr)];
+	bool any = false;
 	pte_t *pte;
 	int i;
 
@@ -35,12 +38,12 @@ bool mshim_hints_any(struct mshim_view *view, unsigned long addr, pmd_t entry)
 	if (slot->no_hints || pmd_trans_huge(entry))
 		return false;
 	pte = pte_offset_kernel(&entry, 0);
-	for (i = 0; i < PTRS_PER_PTE; i++) {
-		if (pte_protnone(READ_ONCE(pte[i])))
-			return true;
-	}
-	slot->no_hints = true;
-	return false;
+	spin_lock_nested(pte_lockptr(view->mm, &entry), SINGLE_DEPTH_NESTING);
+	for (i = 0; i < PTRS_PER_PTE && !any; i++)
+		any = pte_protnone(READ_ONCE(pte[i]));
+	spin_unlock(pte_lockptr(view->mm, &entry));
+	slot->no_hints = !any;
+	return any;
 }
 
 /* The host's mmap_lock keeps its tables: here they are only replaced, or freed, under it. */
@@ -54,9 +57,9 @@ static bool is_hint(struct mm_struct *mm, unsigned long addr)
 }
 
 /*
- * The host resolves those in the slot of addr, until one fails or drops the mmap_lock: returns what
- * handle_mm_fault() does. To be read only: some may be in VMAs that allow no more. Host mmap_lock
- * held.
+ * The host resolves those in the slot of addr, until that drops the mmap_lock: VM_FAULT_RETRY or
+ * VM_FAULT_COMPLETED. An error is not for whoever touched another page; what has one is no hint any
+ * more. To be read only: some may be in VMAs that allow no more. Host mmap_lock held.
  */
 vm_fault_t mshim_hints_resolve(struct mshim_view *view, unsigned long addr, unsigned int flags)
 {
@@ -69,7 +72,7 @@ vm_fault_t mshim_hints_resolve(struct mshim_view *view, unsigned long addr, unsi
 
 		if (vma && (vma->vm_flags & VM_READ) && is_hint(view->mm, addr))
 			ret = handle_mm_fault(vma, addr, flags & ~FAULT_FLAG_WRITE, NULL);
-		if (ret & (VM_FAULT_ERROR | VM_FAULT_RETRY | VM_FAULT_COMPLETED))
+		if (ret & (VM_FAULT_RETRY | VM_FAULT_COMPLETED))
 			return ret;
 	}
 	return 0;

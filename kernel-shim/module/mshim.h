@@ -28,8 +28,10 @@
  *   any of the core's locks under which notifiers are called (i_mmap_rwsem, anon_vma, folio lock)
  *     view->lock
  *       PMD lock of an attached mm
+ *         lock of a PTE table of the host (hints.c)
  *       parts->lock (part.c)
- * From inside, notifiers of the host only try the attached mmap_lock: see walkers.c.
+ * From inside, notifiers of the host only try the attached mmap_lock, see walkers.c, and the i_mmap
+ * lock of an attach descriptor, see flight.c.
  *
  * What keeps things alive
  *   view        kref: the control descriptor, each attach descriptor, each link
@@ -38,8 +40,8 @@
  *               when the host has been killed
  *   host's pid  a reference of the view, as long as that exists; the process may have ended
  *   link        its VMA: made in mmap() and open(), freed in close(). A zap of the attached VMA
- *               holds it by link->zaps: the interval notifier's UNMAP and RELEASE, which come
- *               before tables and VMA go, wait for that to be 0
+ *               holds it by link->zaps, and by the batch while it is queued: the interval
+ *               notifier's UNMAP and RELEASE, which come before tables and VMA go, wait for both
  *   parts       kref: each view of the same file by the same device descriptor. Their lists are
  *               read under their lock, or the views mutex, which changing them takes both; the
  *               files in them are referenced by the lists
@@ -108,8 +110,9 @@ struct mshim_view {
 	unsigned int invalidating;	/* sections over many slots in progress, and their span */
 	unsigned long inval_start, inval_end;
 	struct list_head links;
-	struct list_head zap_list;	/* links that wait for their zap */
-	struct list_head zaps;		/* in flight */
+	struct list_head zap_list;	/* links that wait for their zap, in no batch yet */
+	struct list_head batches;	/* of zaps, in flight: see zap_batch() */
+	struct list_head zaps;		/* in flight, one at a time of each batch */
 	struct list_head rounds;	/* of emptying slots, until their flush is done */
 	u64 flights;			/* that have begun so far */
 	unsigned int nr_links;
@@ -130,7 +133,7 @@ struct mshim_link {
 
 	struct list_head node;		/* view->lock for the rest */
 	struct list_head zap_node;
-	unsigned long zap_first, zap_last;	/* slots of the link, while on zap_list */
+	unsigned long zap_first, zap_last;	/* slots of the link, while it waits */
 	unsigned int zaps;
 	bool excludes;			/* zaps have the i_mmap lock of the VMA's file: flight.c */
 	unsigned long nr_filled, nr_blank;

@@ -279,8 +279,12 @@ static bool link_invalidate(struct mmu_interval_notifier *notifier,
 	last = (min(range->end - 1, link->notifier.interval_tree.last) - start) >> PMD_SHIFT;
 	zap = !mshim_is_zapping(view);
 	emptied = empty_one(link, first, last, seq, zap, closes);
-	/* What a host's section has emptied before us it may still be flushing. */
-	mshim_flights_wait(view, &view->rounds);
+	/*
+	 * What a host's section has emptied before us it may still be flushing. Not for our own
+	 * zap, which frees nothing and has the i_mmap lock: who queued it waits for that.
+	 */
+	if (zap)
+		mshim_flights_wait(view, &view->rounds);
 	if (closes)
 		close_link(link);
 	else if (emptied && zap)

@@ -231,6 +231,7 @@ static struct mshim_view *view_alloc(const struct mshare_ctl_create *arg, struct
 	init_waitqueue_head(&view->wait);
 	INIT_LIST_HEAD(&view->links);
 	INIT_LIST_HEAD(&view->zap_list);
+	INIT_LIST_HEAD(&view->batches);
 	INIT_LIST_HEAD(&view->zaps);
 	INIT_LIST_HEAD(&view->rounds);
 	view->backing = get_file(file);
