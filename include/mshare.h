@@ -124,7 +124,7 @@ struct mshare_attr {
  * Returns a handle, to be closed with mshare_close(); NULL on failure:
  *   EINVAL        size 0, bad name, unknown attr flag or value, attr->size too small, bad
  *                 MSHARE_BACKEND
- *   E2BIG         attr is longer than this library knows and has non-zero bytes there
+ *   E2BIG         attr has non-zero bytes beyond what this library knows, or more than 4096
  *   EOVERFLOW     size does not fit a file offset once aligned, or exceeds RLIMIT_FSIZE
  *   ENAMETOOLONG  the name is too long
  *   EEXIST        the name exists
@@ -209,13 +209,13 @@ MSHARE_API int mshare_fd(mshare_t r);
  *   ENXIO       off+len passes the present end of the region (mshare_stat: region_size)
  *   EACCES      PROT_WRITE on a region opened read-only
  *   EPERM       PROT_WRITE on a memfd sealed against writing
- *   EEXIST      MSHARE_FIXED and something is mapped there
- *   EADDRINUSE  MSHARE_SAME_ADDR and something is mapped there
+ *   EEXIST, EADDRINUSE  with MSHARE_FIXED; MSHARE_SAME_ADDR: something is mapped there
+ *   ENODEV      the file cannot be mapped, as those of sysfs
  *   ENOMEM      no room in the address space, RLIMIT_AS, too many mappings; huge pages that were
  *               not reserved before and are not free; with MSHARE_POPULATE no memory, also by the
  *               limit of a cgroup; RLIMIT_MEMLOCK after mlockall(MCL_FUTURE)
- *   EOPNOTSUPP  MSHARE_POPULATE before Linux 5.14; no shared tables, required by attr or mshare_map()
- *   EOWNERDEAD  others see what mshare_map() did, which went with its killed host, until they detach
+ *   EOPNOTSUPP  MSHARE_POPULATE before Linux 5.14; no shared tables: attr, mshare_map() need them
+ *   EOWNERDEAD  others see what mshare_map() did, whose host was killed, until they have detached
  *   EMFILE, ENFILE  no descriptor is left to reach the kernel module
  */
 MSHARE_API void *mshare_attach(mshare_t r, void *addr, off_t off, size_t len, int prot,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Page tables shared by the kernel module: processes map a *view* of the file, whose tables are those
- * of a host process. The first attachment starts the host. Where none can be had, an attachment is an
- * ordinary mapping of the same file, and mshare_stat() tells.
+ * Page tables shared by the kernel module: processes map a *view* of the file, whose tables are
+ * those of a host process. The first attachment starts the host. Where none can be had, an
+ * attachment is an ordinary mapping of the same file, and mshare_stat() tells.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -124,8 +124,10 @@ static int attach_view(const struct region *r, int prot)
 	return device < 0 ? device : mshare_ctl(device, MSHARE_CTL_ATTACH, &attach);
 }
 
-/* How often a host may be gone again before we have attached: on a machine that is very busy it
- * waits in vain. */
+/*
+ * How often a host may be gone again before we have attached: on a machine that is very busy it
+ * waits in vain.
+ */
 #define HOST_TRIES 3
 
 /* The view, and a host for it if there is none. */
@@ -227,8 +229,10 @@ static int drop_range(const struct region *r, int device, uint32_t prot, uint64_
 	return mshare_ctl(device, MSHARE_CTL_FLUSH, &flush);
 }
 
-/* No view, no links. A file that has grown may be larger than its views, which begin where it does:
- * then slot by slot, up to their end. */
+/*
+ * No view, no links. A file that has grown may be larger than its views, which begin where it does:
+ * then slot by slot, up to their end.
+ */
 static int drop_view(const struct region *r, int device, uint32_t prot, uint64_t off, uint64_t len)
 {
 	uint64_t slot = page_sizes()->pmd;
@@ -243,7 +247,9 @@ static int drop_view(const struct region *r, int device, uint32_t prot, uint64_t
 	return err == -ENOENT || err == -EINVAL ? 0 : err;
 }
 
-/* Widened to whole slots: dropping more than asked for costs a fault, dropping less would be wrong. */
+/*
+ * Widened to whole slots: dropping more than asked for costs a fault, dropping less would be wrong.
+ */
 static int shim_drop_links(struct region *r, off_t off, uint64_t len)
 {
 	uint64_t start = align_down((uint64_t)off, page_sizes()->pmd);

@@ -17,8 +17,10 @@ struct backend_ops {
 	const char *name;
 	enum mshare_backend id;
 
-	/* What this machine lets a new region have; caps->error 0 or an errno, with a reason either
-	 * way. */
+	/*
+	 * What this machine lets a new region have; caps->error 0 or an errno, with a reason either
+	 * way.
+	 */
 	void (*probe)(struct mshare_backend_caps *caps);
 
 	/*
@@ -27,21 +29,25 @@ struct backend_ops {
 	 */
 	must_check int (*accepts)(const struct region_request *req);
 
-	/* Makes the backing object of a new region: fills r->fd, r->size, r->page_size,
-	 * r->alignment, r->pages. */
+	/*
+	 * Makes the backing object of a new region: fills r->fd, r->size, r->page_size,
+	 * r->alignment, r->pages.
+	 */
 	must_check int (*create)(struct region *r, const struct region_request *req);
 
-	/* Takes over an existing object in r->fd (r->kind, r->size are set): fills the rest, or
-	 * -EOPNOTSUPP. */
+	/*
+	 * Takes over an existing object in r->fd (r->kind, r->size are set): fills the rest, or
+	 * -EOPNOTSUPP.
+	 */
 	must_check int (*adopt)(struct region *r, const struct region_request *req);
 
 	/* Called once the range is mapped: advice, helper, population. A failure unmaps it. */
 	must_check int (*attached)(struct region *r, const struct attachment *a, bool populate);
 
 	/*
-	 * The descriptor to map for this protection: r->fd, or one for the caller to close. NULL: r->fd.
-	 * refused: what mmap(2) of the one given before answered, -errno; 0 at first; -ESTALE: enough
-	 * of that. -errno with a sentence.
+	 * The descriptor to map for this protection: r->fd, or one for the caller to close. NULL:
+	 * r->fd. refused: what mmap(2) of the one given before answered, -errno; 0 at first;
+	 * -ESTALE: enough of that. -errno with a sentence.
 	 */
 	must_check int (*mapping_fd)(struct region *r, int prot, int refused);
 
@@ -61,12 +67,15 @@ extern const struct backend_ops backend_thp;
 extern const struct backend_ops backend_hugetlb;
 extern const struct backend_ops backend_shim;
 
-/* What an accepts() checks: the best kind of pages the backend gives, and whether tables are
- * shared. */
+/*
+ * What an accepts() checks: the best kind of pages the backend gives, and whether tables are
+ * shared.
+ */
 must_check int backend_check(const struct backend_ops *ops, enum mshare_pages best,
 			     const struct region_request *req);
 
-/* Allocates and maps every page of an attachment, whatever their size. 0 or -errno with a sentence.
+/*
+ * Allocates and maps every page of an attachment, whatever their size. 0 or -errno with a sentence.
  */
 must_check int backend_populate(const struct attachment *a);
 

@@ -40,8 +40,8 @@ static int join(char *path, const char *dir, const char *name)
 
 /*
  * Does something with the name in /dev/shm and, as long as it is not there, in each mount of
- * hugetlbfs. That the list of mounts cannot be read for lack of memory or descriptors is an error of
- * its own: "no such name" might be wrong.
+ * hugetlbfs. That the list of mounts cannot be read for lack of memory or descriptors is an error
+ * of its own: "no such name" might be wrong.
  */
 static int in_each_dir(int (*act)(const char *dir, const char *name, int oflag), const char *name,
 		       int oflag)
@@ -88,7 +88,8 @@ static int give_size(int fd, uint64_t size, bool reserve)
 	return err || !reserve ? err : backing_reserve(fd, size);
 }
 
-/* Without O_TMPFILE or /proc the object appears before it is complete; a failure removes it again.
+/*
+ * Without O_TMPFILE or /proc the object appears before it is complete; a failure removes it again.
  */
 static int make_visible_file(const char *path, mode_t mode, uint64_t size, bool reserve)
 {

@@ -73,8 +73,8 @@ static void unescape(char *text)
 }
 
 /*
- * The part of a group's path below the root of a mount; NULL: it is elsewhere. Groups outside of the
- * cgroup namespace begin with "/..", which in a file system is another place.
+ * The part of a group's path below the root of a mount; NULL: it is elsewhere. Groups outside of
+ * the cgroup namespace begin with "/..", which in a file system is another place.
  */
 static const char *below(const char *root, const char *group)
 {

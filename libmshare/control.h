@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Region-wide control: one call, every attached process. Each returns 0, or -errno with a sentence. */
+/*
+ * Region-wide control: one call, every attached process. Each returns 0, or -errno with a sentence.
+ */
 #ifndef MSHARE_CONTROL_H
 #define MSHARE_CONTROL_H
 

@@ -2,17 +2,27 @@
 #include "entry.h"
 
 #include <errno.h>
+#include <pthread.h>
 
 #include "log.h"
 
-int entry_leave(int entered, int err)
+struct entry entry_begin(void)
 {
-	if (err >= 0) {
-		sys_set_errno(entered);
-		return err;
-	}
-	fail_publish();
-	return sys_fail(err);
+	struct entry entered = { .error = sys_errno() };
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &entered.cancel_state);
+	return entered;
+}
+
+int entry_leave(struct entry entered, int err)
+{
+	if (err < 0)
+		fail_publish();
+	pthread_setcancelstate(entered.cancel_state, NULL);
+	if (err < 0)
+		return sys_fail(err);
+	sys_set_errno(entered.error);
+	return err;
 }
 
 int entry_unknown(mshare_t h)

@@ -7,9 +7,11 @@
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "log.h"
+#include "orphans.h"
 
 /* What goes over into the process that starts the helper, and its answer. */
 struct start {
@@ -28,9 +30,20 @@ const char *host_path(void)
 	return path && path[0] ? path : MSHARE_HOST_PATH;
 }
 
+/* The host has an exclusive lock there for a moment when the last user has gone; see vigil.h. */
+#define ANNOUNCE_TRIES 50
+#define ANNOUNCE_PAUSE_NS 1000000
+
 int host_announce(int fd)
 {
-	return sys_ofd_lock(fd, false, PRESENCE_BYTE);
+	const struct timespec pause = { 0, ANNOUNCE_PAUSE_NS };
+	int err = sys_ofd_lock(fd, false, PRESENCE_BYTE);
+
+	for (int i = 1; err == -EAGAIN && i < ANNOUNCE_TRIES; i++) {
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+		err = sys_ofd_lock(fd, false, PRESENCE_BYTE);
+	}
+	return err;
 }
 
 int host_present(int fd)
@@ -165,7 +178,17 @@ int host_ensure(int fd, const char *label)
 		err = host_present(fd);
 	if (err)
 		return err < 0 ? err : 0;
+	if (orphans_stay_here())
+		return -EOPNOTSUPP;
 	return start(fd, -1, (char *[]){ NULL, (char *)label, NULL });
+}
+
+const char *host_reason(int err)
+{
+	if (err == -EOPNOTSUPP)
+		return "this program is process 1 or a child subreaper, and would be its parent: "
+		       "docker run --init";
+	return strerrordesc_np(-err);
 }
 
 /* How long a host may take to appear; it only maps and registers. */

@@ -43,9 +43,13 @@ must_check int host_present(int fd);
 /*
  * Announces this description and starts a host for the object unless there is one. The helper is
  * re-parented at once; the caller sees no SIGCHLD and nothing to wait for. 0 when it runs, which is
- * before it serves, or -errno (-ENOENT, -EACCES: no such helper). label: shown by ps(1).
+ * before it serves, or -errno (-ENOENT, -EACCES: no such helper; -EOPNOTSUPP: this program would
+ * become its parent). label: shown by ps(1).
  */
 must_check int host_ensure(int fd, const char *label);
+
+/* Why it failed, for people: goes on after "mshare-host cannot be started". */
+const char *host_reason(int err);
 
 /*
  * Starts a process that hosts the page tables of the object for the kernel module, and waits until

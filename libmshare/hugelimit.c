@@ -21,10 +21,15 @@ static const char *size_name(uint64_t page_size, char *out, size_t out_size)
 	return out;
 }
 
-/* The tightest found so far. */
-struct limit {
-	uint64_t left;
-	char file[PATH_MAX]; /* "hugetlb.2MB.max" of a group */
+/* One search, with its texts. They are too long for the stack of a thread that maps memory under
+ * mshare run, and expects no more of it than the kernel takes. */
+struct search {
+	uint64_t page_size;
+	uint64_t left; /* the tightest found so far */
+	char tightest[PATH_MAX]; /* its file, "hugetlb.2MB.max" of a group */
+	char own[8192];
+	char group[PATH_MAX];
+	char file[PATH_MAX + 64];
 };
 
 /* UINT64_MAX for "max", and where there is no such file: groups without the controller. */
@@ -37,12 +42,12 @@ static uint64_t read_bytes(const char *path)
 	return strtoull(text, NULL, 10);
 }
 
-static void look_at(const char *group, uint64_t page_size, struct limit *limit)
+static void look_at_group(struct search *s)
 {
 	char name[32];
-	char path[PATH_MAX + 64];
-	size_t stem = (size_t)snprintf(path, PATH_MAX, "%s/hugetlb.%s.", group,
-				       size_name(page_size, name, sizeof(name)));
+	char *path = s->file;
+	size_t stem = (size_t)snprintf(path, PATH_MAX, "%s/hugetlb.%s.", s->group,
+				       size_name(s->page_size, name, sizeof(name)));
 	uint64_t max;
 	uint64_t used;
 
@@ -57,10 +62,10 @@ static void look_at(const char *group, uint64_t page_size, struct limit *limit)
 	if (used == UINT64_MAX)
 		used = 0;
 	max = used < max ? max - used : 0;
-	if (max >= limit->left)
+	if (max >= s->left)
 		return;
-	limit->left = max;
-	snprintf(limit->file, sizeof(limit->file), "%.*smax", (int)stem, path);
+	s->left = max;
+	snprintf(s->tightest, sizeof(s->tightest), "%.*smax", (int)stem, path);
 }
 
 /* The path in the line "0::/path" of version 2, in text; NULL: none. */
@@ -80,19 +85,17 @@ static char *own_group(char *text)
  * Every group around ours counts, up to the root of what we see. A container may name a path of the
  * machine that is not there in its own mount: then the root is its group.
  */
-static void look_around(const char *mount, const char *group, uint64_t page_size,
-			struct limit *limit)
+static void look_around(const char *mount, const char *group, struct search *s)
 {
-	char path[PATH_MAX];
 	size_t root = strlen(mount);
 
-	if (snprintf(path, sizeof(path), "%s%s", mount, strcmp(group, "/") ? group : "") >=
-	    (int)sizeof(path))
+	if (snprintf(s->group, sizeof(s->group), "%s%s", mount, strcmp(group, "/") ? group : "") >=
+	    (int)sizeof(s->group))
 		return;
 	for (;;) {
-		char *last = strrchr(path + root, '/');
+		char *last = strrchr(s->group + root, '/');
 
-		look_at(path, page_size, limit);
+		look_at_group(s);
 		if (!last)
 			return;
 		*last = '\0';
@@ -101,15 +104,24 @@ static void look_around(const char *mount, const char *group, uint64_t page_size
 
 uint64_t hugelimit_left(uint64_t page_size, char *file, size_t size)
 {
-	struct limit limit = { .left = UINT64_MAX };
-	char text[8192];
+	struct search *s = malloc(sizeof(*s));
 	const char *group = NULL;
+	uint64_t left = UINT64_MAX;
 
-	if (sys_read_file("/proc/self/cgroup", text, sizeof(text)) > 0)
-		group = own_group(text);
+	if (file && size)
+		file[0] = '\0';
+	if (!s)
+		return left;
+	s->page_size = page_size;
+	s->left = left;
+	s->tightest[0] = '\0';
+	if (sys_read_file("/proc/self/cgroup", s->own, sizeof(s->own)) > 0)
+		group = own_group(s->own);
 	for (size_t i = 0; group && i < sizeof(mounts) / sizeof(mounts[0]); i++)
-		look_around(mounts[i], group, page_size, &limit);
+		look_around(mounts[i], group, s);
 	if (file)
-		snprintf(file, size, "%s", limit.file);
-	return limit.left;
+		snprintf(file, size, "%s", s->tightest);
+	left = s->left;
+	free(s);
+	return left;
 }

@@ -43,13 +43,20 @@ int hugepool_read(uint64_t page_size, struct hugepool *out)
 /* The sysctl is about the default size, which the boot command line may have changed. */
 static bool is_default_size(uint64_t page_size)
 {
-	char text[8192];
+	static const char name[] = "Hugepagesize:";
+	const size_t size = 8192; /* too much for a small stack */
+	char *text = malloc(size);
 	const char *line;
+	bool is;
 
-	if (sys_read_file("/proc/meminfo", text, sizeof(text)) < 0)
-		return page_size == page_sizes()->pmd;
-	line = strstr(text, "Hugepagesize:");
-	return line && strtoull(line + strlen("Hugepagesize:"), NULL, 10) == page_size / KIB;
+	if (!text || sys_read_file("/proc/meminfo", text, size) < 0) {
+		is = page_size == page_sizes()->pmd;
+	} else {
+		line = strstr(text, name);
+		is = line && strtoull(line + strlen(name), NULL, 10) == page_size / KIB;
+	}
+	free(text);
+	return is;
 }
 
 /* Pages of PUD size are hard to find in memory that has been used: they are taken at boot. */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* One chunk of an image: which of its pages are in the file, and whether they are what was saved. */
+/*
+ * One chunk of an image: which of its pages are in the file, and whether they are what was saved.
+ */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>

@@ -18,7 +18,7 @@ struct image_target {
 	char copy[PATH_MAX]; /* of it; base points into it */
 	const char *base;
 	int dir;
-	bool dir_is_path; /* opened with O_PATH: it may not be read, and cannot be synced by itself */
+	bool dir_is_path; /* opened with O_PATH: not to be read, nor synced by itself */
 	int fd; /* open for reading and writing */
 	uint64_t size; /* of fd now */
 	char temporary[TEMPORARY_NAME]; /* its present name; "": none */
@@ -27,8 +27,10 @@ struct image_target {
 /* Opens the directory and makes the file. 0 or -errno with a sentence, and then nothing is left. */
 must_check int target_open(struct image_target *t, int dirfd, const char *path, mode_t mode);
 
-/* Makes the file at least this long, so that no write makes it longer; reserves the space where that
- * is possible. 0 or -errno with a sentence. */
+/*
+ * Makes the file at least this long, so that no write makes it longer; reserves the space where
+ * that is possible. 0 or -errno with a sentence.
+ */
 must_check int target_make_room(struct image_target *t, uint64_t size);
 
 /*

@@ -51,8 +51,8 @@ void image_put_head(const struct image_head *head, unsigned char page[IMAGE_PAGE
 void image_put_chunk(const struct image_chunk *chunk, unsigned char entry[IMAGE_ENTRY]);
 
 /*
- * Adds an entry to the checksum of the table, without the entry's own: bytes that end with their own
- * CRC all look the same to one that goes on over them.
+ * Adds an entry to the checksum of the table, without the entry's own: bytes that end with their
+ * own CRC all look the same to one that goes on over them.
  */
 uint32_t image_sum_entry(uint32_t crc, const unsigned char entry[IMAGE_ENTRY]);
 
@@ -84,7 +84,8 @@ must_check int image_end_table(const struct image_cursor *cursor);
 
 /*
  * The pages of a chunk: bit i of the map says whether page i of the chunk is in the file. Fills map
- * and *pages, where the first of them is. Checks the checksum first. 0, or -EBADMSG with a sentence.
+ * and *pages, where the first of them is. Checks the checksum first. 0, or -EBADMSG with a
+ * sentence.
  */
 struct image_map {
 	unsigned char bits[IMAGE_PAGE / 64]; /* 512 */

@@ -160,12 +160,16 @@ int inspect_tables(const struct inspect_range *range, uint64_t *table_bytes, uin
 		err = huge_mapped(start, start + range->len, &huge);
 	if (err)
 		return err;
-	/* The kernel merges neighbouring attachments, and counts the huge pages of both together. */
+	/*
+	 * The kernel merges neighbouring attachments, and counts the huge pages of both together.
+	 */
 	if (range->hugetlb_page || huge > pmds.count * sizes->pmd)
 		huge = pmds.count * sizes->pmd;
 	*huge_bytes += huge;
-	/* A PMD table for every PUD range in use, unless one huge page fills it; a PTE table for
-	 * every PMD range without, unless it is another process's. */
+	/*
+	 * A PMD table for every PUD range in use, unless one huge page fills it; a PTE table for
+	 * every PMD range without, unless it is another process's.
+	 */
 	if (range->hugetlb_page < sizes->pud)
 		*table_bytes += puds.count * sizes->base;
 	if (!range->linked)

@@ -47,7 +47,9 @@ struct io_slot *io_idle(struct io_queue *q);
 /* Begins it. Failures show when it is finished. */
 void io_start(struct io_queue *q, struct io_slot *slot);
 
-/* Waits for one and makes it idle; its fields stay until the next io_idle(). NULL: none was begun. */
+/*
+ * Waits for one and makes it idle; its fields stay until the next io_idle(). NULL: none was begun.
+ */
 struct io_slot *io_finish(struct io_queue *q);
 
 /* Whether all so far went with io_uring, and past the page cache. */

@@ -13,8 +13,10 @@ struct ioring {
 	bool registered;
 };
 
-/* Registered buffers stay pinned, which counts against RLIMIT_MEMLOCK; without, the kernel pins them
- * anew for each request. */
+/*
+ * Registered buffers stay pinned, which counts against RLIMIT_MEMLOCK; without, the kernel pins
+ * them anew for each request.
+ */
 static void register_buffers(struct ioring *r, const struct iovec *buffers, unsigned int count)
 {
 	int err = io_uring_register_buffers(&r->ring, buffers, count);

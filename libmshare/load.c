@@ -125,8 +125,7 @@ static int start(struct load *l, uint64_t index)
 	return 0;
 }
 
-/* The file once from its beginning to its end; with a target, what is between its chunks is cleared.
- */
+/* The file once from beginning to end; with a target, what is between its chunks is cleared. */
 static int run(struct load *l)
 {
 	const struct image_source *s = l->source;

@@ -114,7 +114,7 @@ static int open_by_fd(int fd, const struct mshare_attr *attr, mshare_t *out)
 mshare_t mshare_create(const char *name, size_t size, const struct mshare_attr *attr)
 {
 	struct region_request req = { .size = size };
-	const int entered = sys_errno();
+	const struct entry entered = entry_begin();
 	mshare_t h = NULL;
 
 	return entry_leave(entered, create(&req, name, attr, &h)) ? NULL : h;
@@ -123,7 +123,7 @@ mshare_t mshare_create(const char *name, size_t size, const struct mshare_attr *
 mshare_t region_create_unlinked(const char *name, size_t size)
 {
 	struct region_request req = { .size = size, .unlinked = true };
-	const int entered = sys_errno();
+	const struct entry entered = entry_begin();
 	mshare_t h = NULL;
 
 	return entry_leave(entered, create(&req, name, NULL, &h)) ? NULL : h;
@@ -131,7 +131,7 @@ mshare_t region_create_unlinked(const char *name, size_t size)
 
 mshare_t mshare_open(const char *name, int oflag, const struct mshare_attr *attr)
 {
-	const int entered = sys_errno();
+	const struct entry entered = entry_begin();
 	mshare_t h = NULL;
 
 	return entry_leave(entered, open_by_name(name, oflag, attr, &h)) ? NULL : h;
@@ -139,7 +139,7 @@ mshare_t mshare_open(const char *name, int oflag, const struct mshare_attr *attr
 
 mshare_t mshare_from_fd(int fd, const struct mshare_attr *attr)
 {
-	const int entered = sys_errno();
+	const struct entry entered = entry_begin();
 	mshare_t h = NULL;
 
 	return entry_leave(entered, open_by_fd(fd, attr, &h)) ? NULL : h;
@@ -231,7 +231,7 @@ int mshare_stat(mshare_t h, struct mshare_stat *st)
 
 int mshare_close(mshare_t h)
 {
-	const int entered = sys_errno();
+	const struct entry entered = entry_begin();
 	struct region *r = handle_take(h);
 
 	if (!r)
@@ -242,7 +242,7 @@ int mshare_close(mshare_t h)
 
 int mshare_unlink(const char *name)
 {
-	const int entered = sys_errno();
+	const struct entry entered = entry_begin();
 	int err = name ? backing_check_name(name) : fail(-EINVAL, "unlink: name is NULL");
 
 	return entry_leave(entered, err ? err : backing_unlink(name));
@@ -250,7 +250,7 @@ int mshare_unlink(const char *name)
 
 size_t mshare_align(size_t size, int level)
 {
-	const int entered = sys_errno();
+	const struct entry entered = entry_begin();
 	uint64_t out = 0;
 	int err = align_size(page_sizes(), size, level, &out);
 
@@ -271,7 +271,7 @@ static int check_caps(const struct mshare_caps *caps)
 
 int mshare_probe(struct mshare_caps *caps)
 {
-	const int entered = sys_errno();
+	const struct entry entered = entry_begin();
 	struct mshare_caps ours = { 0 };
 	int err = check_caps(caps);
 

@@ -15,6 +15,9 @@
 #define WINDOW_START ((uint64_t)32 << 40)
 #define WINDOW_END ((uint64_t)64 << 40)
 
+/* Of finding a place that no other thread takes first. */
+#define ATTEMPTS 10
+
 /* Below this address the next mapping is tried: a guess, so that no lock is needed. 0: no guess
  * yet. */
 static atomic_uintptr_t ceiling;
@@ -62,35 +65,45 @@ static int place_by_guess(const struct place_request *req, void **out)
  *   reserved      addr (aligned)              addr + len       reserved + room
  *   |-- head -----|-- the mapping ------------|-- tail --------|
  *
- * Nobody else can get in between, because the whole range is ours until head and tail are given
- * back.
+ * The middle is given back before the mapping is made there. Mapping over it (MAP_FIXED) would keep
+ * others out, but a mmap(2) that fails may have removed already what was there, and another thread
+ * may have a mapping there by the time that we give "ours" back. Head and tail are never empty and
+ * stay until then, so that nobody finds more room there than the mapping takes: not another thread
+ * that looks for a place like this one.
  */
-static int place_by_reservation(const struct place_request *req, void **out)
+static int place_in_room(const struct place_request *req, void **out)
 {
-	size_t room = req->len + req->align;
-	uintptr_t start;
-	uintptr_t addr;
+	size_t room = req->len + 2 * req->align;
+	uintptr_t start, addr;
 	void *reserved;
-	int err;
+	int err = sys_mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+			   0, &reserved);
 
-	if (room < req->len)
-		return -ENOMEM;
-	err = sys_mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0,
-		       &reserved);
 	if (err)
 		return err;
 	start = (uintptr_t)reserved;
-	addr = align_down(start + req->align - 1, req->align);
-	err = map_over(req, (void *)addr, MAP_FIXED, out);
+	addr = align_down(start, req->align) + req->align;
+	err = sys_munmap((void *)addr, req->len);
 	if (err) {
 		sys_munmap(reserved, room);
 		return err;
 	}
-	if (addr > start)
-		sys_munmap(reserved, addr - start);
-	if (start + room > addr + req->len)
-		sys_munmap((void *)(addr + req->len), start + room - addr - req->len);
-	return 0;
+	err = place_fixed(req, (void *)addr, out);
+	sys_munmap(reserved, addr - start);
+	sys_munmap((void *)(addr + req->len), start + room - addr - req->len);
+	return err;
+}
+
+/* -EEXIST: another thread has mapped something small there meanwhile. */
+static int place_by_reservation(const struct place_request *req, void **out)
+{
+	int err = -EEXIST;
+
+	if (req->align > (SIZE_MAX - req->len) / 2)
+		return -ENOMEM;
+	for (int i = 0; i < ATTEMPTS && err == -EEXIST; i++)
+		err = place_in_room(req, out);
+	return err == -EEXIST ? -ENOMEM : err;
 }
 
 int place_anywhere(const struct place_request *req, void **out)

@@ -13,7 +13,9 @@ struct place_request {
 	off_t off;
 };
 
-/* Anywhere aligned. One system call when the place beside the last mapping is free, five otherwise.
+/*
+ * Anywhere aligned. One system call when the place beside the last mapping is free, otherwise three
+ * more for each time that another thread is faster. A failure has changed no mapping of anybody.
  */
 must_check int place_anywhere(const struct place_request *req, void **out);
 

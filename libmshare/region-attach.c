@@ -155,7 +155,10 @@ static int place_by_backend(struct region *r, const struct attach_request *req,
 	}
 }
 
-/* A mapping of the region's own object shows what attached processes see only if all of it is of that. */
+/*
+ * A mapping of the region's own object shows what attached processes see only if all of it is of
+ * that.
+ */
 static int check_whole(const struct region *r)
 {
 	int parts = shim_parts(r);
@@ -220,8 +223,10 @@ int region_detach(struct region *r, void *addr, size_t len)
 			    "detach: %p and length %zu are not one whole attachment of "
 			    "this region",
 			    addr, len);
-	/* Fails only when neighbouring mappings had merged and may not be split any more: then it
-	 * is still attached. */
+	/*
+	 * Fails only when neighbouring mappings had merged and may not be split any more: then it
+	 * is still attached.
+	 */
 	err = sys_munmap(addr, whole);
 	if (err) {
 		if (attachment_add(a))

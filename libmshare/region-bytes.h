@@ -11,9 +11,12 @@
 struct region_bytes {
 	const struct region *region;
 	uint64_t size; /* when opened */
-	int seek_fd; /* a file offset of our own to look for holes with; -1: none can be had */
+	int fd; /* own_fd, or the region's */
+	int own_fd; /* without the offset and flags that others may set; -1: none can be had */
+	int seek_fd; /* to look for holes with: own_fd, another one, or -1 */
+	bool hides_data; /* what the kernel tells as a hole may have contents */
 	unsigned char *mapping; /* of a hugetlb region to be written; NULL otherwise */
-	unsigned char *scratch; /* REGION_SCRATCH bytes, where written */
+	unsigned char *scratch; /* REGION_SCRATCH bytes */
 	bool no_holes; /* the file system cannot punch any */
 };
 
@@ -23,7 +26,9 @@ struct region_bytes {
 must_check int region_bytes_open(struct region_bytes *b, const struct region *r, bool write);
 void region_bytes_close(struct region_bytes *b);
 
-/* Fills buf; what is behind the end reads as zero. Holes stay holes. 0 or -errno with a sentence. */
+/*
+ * Fills buf; what is behind the end reads as zero. Holes stay holes. 0 or -errno with a sentence.
+ */
 must_check int region_bytes_read(const struct region_bytes *b, uint64_t off, void *buf, size_t len);
 
 /*

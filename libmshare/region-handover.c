@@ -99,8 +99,8 @@ static int write_pid(int procs, pid_t pid)
 
 /*
  * The host of one view; -ENOENT: there is none, or it has ended meanwhile. What is written is a
- * number: the descriptor tells that from before the second question until after the move it was that
- * of one process, which hosts the view.
+ * number: the descriptor tells that from before the second question until after the move it was
+ * that of one process, which hosts the view.
  */
 static int move_host(const struct handover *h, uint32_t prot)
 {

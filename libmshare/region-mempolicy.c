@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* mshare_mempolicy(): mbind(2) of shared memory sets the policy of the object, for all who map it. */
+/*
+ * mshare_mempolicy(): mbind(2) of shared memory sets the policy of the object, for all who map it.
+ */
 #include <errno.h>
 #include <linux/mempolicy.h>
 #include <string.h>

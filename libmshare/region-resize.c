@@ -115,20 +115,29 @@ int region_resize(struct region *r, uint64_t size)
 	return err ? resize_error(r, rounded, err) : 0;
 }
 
+static int sealed_error(int seals)
+{
+	return fail(-EPERM, "revoke: the memfd is sealed against shrinking (seals 0x%x)",
+		    (unsigned int)seals);
+}
+
 int region_revoke(struct region *r)
 {
+	int seals = sys_seals(r->fd);
 	int err;
 
 	if (r->kind == REGION_FILE)
 		return fail(-EOPNOTSUPP, "revoke: it would destroy what is in a regular file");
 	if (!r->writable)
 		return fail(-EACCES, "revoke: the region is opened for reading only");
+	/* Before parts are taken away, which nobody could put back. */
+	if (seals > 0 && (seals & F_SEAL_SHRINK))
+		return sealed_error(seals);
 	err = region_unmap_parts(r);
 	if (err)
 		return err;
 	err = sys_shrink(r->fd, 0);
-	if (err == -EPERM)
-		return fail(err, "revoke: the memfd is sealed against shrinking (seals 0x%x)",
-			    (unsigned int)sys_seals(r->fd));
+	if (err == -EPERM) /* sealed meanwhile */
+		return sealed_error(sys_seals(r->fd));
 	return err ? fail(err, "revoke: truncation failed (%s)", strerrordesc_np(-err)) : 0;
 }

@@ -58,7 +58,7 @@ static void stat_region(struct region *r, struct mshare_stat *st)
 	if (host_error)
 		snprintf(st->reason, sizeof(st->reason),
 			 "mshare-host cannot be started (%s): huge pages with MSHARE_POPULATE only",
-			 strerrordesc_np(-host_error));
+			 host_reason(host_error));
 	else
 		memcpy(st->reason, r->reason, sizeof(st->reason));
 	if (r->ops->stat)

@@ -21,15 +21,16 @@ struct shim_request {
 
 /* The argument of PROTECT and MAP. */
 uint32_t shim_rights(int prot);
-/* Starts a host for the region, or waits until the one does that another process starts. 0 or -errno.
- */
+/* Starts a host for the region, or waits for one that another process starts. 0 or -errno. */
 must_check int shim_start_host(const struct region *r);
 
 /* Asks the host of the view that an attachment with prot would have: 0, or -errno of abi.h. */
 must_check int shim_ask(const struct region *r, int prot, const struct shim_request *request);
 
-/* For a region open for writing; starts a host where there is none. As shim_ask(), and what
- * starting one may fail with; -EPIPE: hosts keep dying. */
+/*
+ * For a region open for writing; starts a host where there is none. As shim_ask(), and what
+ * starting one may fail with; -EPIPE: hosts keep dying.
+ */
 must_check int shim_ask_host(const struct region *r, const struct shim_request *request);
 
 /* A sentence for what PROTECT and MAP failed with; returns what the caller is told. */

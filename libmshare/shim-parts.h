@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Whether parts of a region are of other objects, as mshare_map() makes them: only the kernel module
- * knows, and only who shares page tables sees them. */
+/*
+ * Whether parts of a region are of other objects, as mshare_map() makes them: only the kernel
+ * module knows, and only who shares page tables sees them.
+ */
 #ifndef MSHARE_SHIM_PARTS_H
 #define MSHARE_SHIM_PARTS_H
 
@@ -12,7 +14,10 @@
  */
 must_check int shim_parts(const struct region *r);
 
-/* What shim_parts() returned, if not 0, as an errno with a sentence: -EOPNOTSUPP where there are some. */
+/*
+ * What shim_parts() returned, if not 0, as an errno with a sentence: -EOPNOTSUPP where there are
+ * some.
+ */
 must_check int shim_parts_error(int parts, const char *call);
 
 /* 0; or -errno with a sentence, for calls that reach the region's own object only. */

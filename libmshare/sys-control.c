@@ -62,7 +62,7 @@ int sys_shrink(int fd, off_t size)
 
 int sys_pidfd_open(pid_t pid)
 {
-	return (int)RETRY(syscall(SYS_pidfd_open, pid, 0));
+	return above_standard((int)RETRY(syscall(SYS_pidfd_open, pid, 0)));
 }
 
 bool sys_pidfd_ended(int fd)

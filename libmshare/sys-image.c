@@ -2,6 +2,7 @@
 /* The system calls of image files: the rest of sys.c, under the same rules. */
 #include "sys.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/random.h>
@@ -28,7 +29,12 @@ static bool beyond_limit(off_t end)
 
 int sys_openat(int dir, const char *path, int flags, mode_t mode)
 {
-	return (int)RETRY(openat(dir, path, flags | O_CLOEXEC | O_NOCTTY, mode));
+	int low = (int)RETRY(openat(dir, path, flags | O_CLOEXEC | O_NOCTTY, mode));
+	int fd = above_standard(low);
+
+	if (fd < 0 && low >= 0 && (flags & O_EXCL))
+		sys_unlinkat(dir, path);
+	return fd;
 }
 
 int sys_reopen(int fd, int flags)
@@ -69,7 +75,15 @@ ssize_t sys_pwrite(int fd, const void *buf, size_t len, off_t off)
 
 int sys_allocate(int fd, off_t off, off_t len)
 {
-	return beyond_limit(off + len) ? -EFBIG : (int)RETRY(fallocate(fd, 0, off, len));
+	int saved = errno;
+	int err = 0;
+
+	if (beyond_limit(off + len))
+		return -EFBIG;
+	if (fallocate(fd, 0, off, len))
+		err = -errno;
+	errno = saved;
+	return err;
 }
 
 off_t sys_seek_hole(int fd, off_t off)
@@ -87,9 +101,14 @@ int sys_syncfs(int fd)
 	return (int)RETRY(syncfs(fd));
 }
 
+int sys_status_flags(int fd)
+{
+	return (int)RETRY(fcntl(fd, F_GETFL));
+}
+
 int sys_set_direct(int fd, bool direct)
 {
-	int flags = (int)RETRY(fcntl(fd, F_GETFL));
+	int flags = sys_status_flags(fd);
 
 	if (flags < 0)
 		return flags;
@@ -99,7 +118,7 @@ int sys_set_direct(int fd, bool direct)
 
 bool sys_is_direct(int fd)
 {
-	long flags = RETRY(fcntl(fd, F_GETFL));
+	int flags = sys_status_flags(fd);
 
 	return flags >= 0 && (flags & O_DIRECT);
 }

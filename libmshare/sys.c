@@ -40,16 +40,19 @@ void sys_set_errno(int value)
 
 int sys_open(const char *path, int flags, mode_t mode)
 {
-	return (int)RETRY(open(path, flags | O_CLOEXEC | O_NOCTTY, mode));
+	int low = (int)RETRY(open(path, flags | O_CLOEXEC | O_NOCTTY, mode));
+	int fd = above_standard(low);
+
+	if (fd < 0 && low >= 0 && (flags & O_EXCL)) /* a call that fails makes no file */
+		sys_unlink(path);
+	return fd;
 }
 
 int sys_memfd_create(const char *name, unsigned int flags)
 {
-	return (int)RETRY(memfd_create(name, flags | MFD_CLOEXEC));
+	return above_standard((int)RETRY(memfd_create(name, flags | MFD_CLOEXEC)));
 }
 
-/* Never one of the standard descriptors, which programs close and expect to get back. -EINVAL is
- * what the kernel says when RLIMIT_NOFILE allows no higher ones. */
 int sys_dup_above(int fd, int lowest)
 {
 	return (int)RETRY(fcntl(fd, F_DUPFD_CLOEXEC, lowest));
@@ -57,7 +60,7 @@ int sys_dup_above(int fd, int lowest)
 
 int sys_dup(int fd)
 {
-	int copy = (int)RETRY(fcntl(fd, F_DUPFD_CLOEXEC, 3));
+	int copy = (int)RETRY(fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
 
 	return copy == -EINVAL ? -EMFILE : copy;
 }
@@ -171,7 +174,19 @@ int sys_ioctl(int fd, unsigned long command, void *argument)
 
 int sys_pipe(int ends[2])
 {
-	return (int)RETRY(pipe2(ends, O_CLOEXEC));
+	int err = (int)RETRY(pipe2(ends, O_CLOEXEC));
+
+	if (err)
+		return err;
+	ends[0] = above_standard(ends[0]);
+	ends[1] = above_standard(ends[1]);
+	if (ends[0] >= 0 && ends[1] >= 0)
+		return 0;
+	err = ends[0] < 0 ? ends[0] : ends[1];
+	for (int i = 0; i < 2; i++)
+		if (ends[i] >= 0)
+			sys_close(ends[i]);
+	return err;
 }
 
 int sys_write_byte(int fd, char byte)
@@ -181,10 +196,36 @@ int sys_write_byte(int fd, char byte)
 	return written < 0 ? (int)written : 0;
 }
 
+static int64_t milliseconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* However many signals come, it takes no longer. */
+static int wait_for_input(int fd, int timeout_ms)
+{
+	const int64_t deadline = milliseconds() + timeout_ms;
+	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+	int64_t left = timeout_ms;
+	int saved = errno;
+	int ready;
+
+	do {
+		ready = poll(&poll_fd, 1, left > 0 ? (int)left : 0);
+		if (ready < 0)
+			ready = -errno;
+		left = deadline - milliseconds();
+	} while (ready == -EINTR && left > 0);
+	errno = saved;
+	return ready == -EINTR ? 0 : ready;
+}
+
 int sys_read_byte(int fd, char *byte, int timeout_ms)
 {
-	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
-	int ready = (int)RETRY(poll(&poll_fd, 1, timeout_ms));
+	int ready = wait_for_input(fd, timeout_ms);
 
 	if (ready <= 0)
 		return ready < 0 ? ready : -ETIMEDOUT;

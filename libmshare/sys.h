@@ -18,7 +18,7 @@ int sys_fail(int err);
 int sys_errno(void);
 void sys_set_errno(int value);
 
-/* Files. Every descriptor made here is close-on-exec. */
+/* Files. Every descriptor made here is close-on-exec, and none is one of the standard ones. */
 int sys_open(const char *path, int flags, mode_t mode);
 int sys_memfd_create(const char *name, unsigned int flags);
 int sys_dup(int fd);
@@ -58,11 +58,14 @@ int sys_link_fd_at(int fd, int dir, const char *name);
 int sys_renameat(int dir, const char *from, const char *to);
 int sys_unlinkat(int dir, const char *name);
 ssize_t sys_pwrite(int fd, const void *buf, size_t len, off_t off); /* -EFBIG without SIGXFSZ */
-int sys_allocate(int fd, off_t off, off_t len); /* space, and size; -EFBIG without SIGXFSZ */
+/* Space, and size; -EFBIG without SIGXFSZ. -EINTR: not repeated, since tmpfs begins anew each time
+ * and would not end under signals that come faster. */
+int sys_allocate(int fd, off_t off, off_t len);
 uint64_t sys_file_limit(void); /* RLIMIT_FSIZE; UINT64_MAX: none */
 off_t sys_seek_hole(int fd, off_t off); /* -ENXIO: off is not below the end */
 int sys_fsync(int fd);
 int sys_syncfs(int fd); /* the whole file system */
+int sys_status_flags(int fd); /* O_APPEND, O_DIRECT and so on */
 /* With O_DIRECT or without, and without O_NONBLOCK. -EINVAL: the file system has none. */
 int sys_set_direct(int fd, bool direct);
 bool sys_is_direct(int fd);

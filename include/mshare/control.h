@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Calls that take effect in all attached processes at once. A part of mshare.h, which includes it. */
+/* Calls that take effect in all attached processes at once; mshare.h includes this header. */
 #ifndef LIBMSHARE_CONTROL_H
 #define LIBMSHARE_CONTROL_H
 
@@ -64,14 +64,15 @@ MSHARE_API int mshare_protect(mshare_t r, off_t off, size_t len, int prot);
  * WILLNEED, POPULATE and COLLAPSE are refused with EOPNOTSUPP; MSHARE_FLUSH_DATA writes all objects
  * back. When the process that hosts the page tables is killed, who is attached keeps what there is,
  * but nobody can attach until all of them have detached. A call that fails has changed
- * nothing, but for ETIMEDOUT and where the host process is killed meanwhile: then one protection may
- * see the new object and another the old, until everybody has attached anew.
+ * nothing, but for ETIMEDOUT and where the host process is killed meanwhile: then one protection
+ * may see the new object and another the old, until everybody has attached anew.
  *
  * Returns 0; -1 on failure:
  *   EBADF       r is NULL, closed or not a handle; fd is not open, or with O_PATH
  *   EINVAL      prot is neither of the two, off or fd_off negative, a range off the grid, an object
  *               of size 0
- *   ENXIO       the range passes the present end of the region, or fd_off and len that of the object
+ *   ENXIO       the range passes the present end of the region, or fd_off and len that of the
+ *               object
  *   EOVERFLOW   fd_off and len do not fit a file offset
  *   EACCES      the region is opened read-only; fd is not open for reading and writing, or its file
  *               is append-only, or in use as swap space
@@ -139,8 +140,8 @@ MSHARE_API int mshare_advise(mshare_t r, off_t off, size_t len, int advice);
  *
  * Brings all its pages in and keeps the kernel from reclaiming them, whoever uses them: by a locked
  * mapping that the library holds in this process, which takes page tables there. It lasts until
- * mshare_unlock() of the same range, mshare_close(), execve(2) or the end of this process, and is not
- * inherited by fork(2). Ranges may overlap, or be the same; each counts.
+ * mshare_unlock() of the same range, mshare_close(), execve(2) or the end of this process, and is
+ * not inherited by fork(2). Ranges may overlap, or be the same; each counts.
  *
  * Returns 0; -1 on failure:
  *   EBADF   r is NULL, closed or not a handle
@@ -184,8 +185,8 @@ MSHARE_API int mshare_unlock(mshare_t r, off_t off, size_t len);
  *               not allowed to this process
  *   ENXIO       the range passes the present end of the region
  *   EACCES      the region is opened read-only
- *   EOPNOTSUPP  hugetlb pages and regular files have no policy that all share; no NUMA; parts of the
- *               region are of other objects (mshare_map)
+ *   EOPNOTSUPP  hugetlb pages and regular files have no policy that all share; no NUMA; parts of
+ *               the region are of other objects (mshare_map)
  *   EPERM       a sandbox forbids mbind(2)
  *   ENOMEM      no memory
  *   EMFILE, ENFILE  no descriptor is left to reach the kernel module
@@ -232,8 +233,8 @@ MSHARE_API int mshare_resize(mshare_t r, size_t size);
  *   EACCES      the region is opened read-only
  *   EPERM       the memfd is sealed against shrinking
  *   EOPNOTSUPP  a regular file: its contents would be lost
- *   EBUSY, ETIMEDOUT  the process that hosts the page tables has ended or does not answer, and attached
- *               processes would keep what mshare_map() has put into the region
+ *   EBUSY, ETIMEDOUT  the process that hosts the page tables has ended or does not answer, and
+ *               attached processes would keep what mshare_map() has put into the region
  *   ENOMEM      no memory
  *   EMFILE, ENFILE  no descriptor is left to reach the kernel module
  */

@@ -55,15 +55,16 @@ struct mshare_image_attr {
  *   EBADF       r is NULL, closed or not a handle; dirfd is not a descriptor
  *   EINVAL      path NULL, empty or ending in a slash, "." or ".."; it exists and is no file; bad
  *               attr
- *   E2BIG       attr is longer than this library knows and has non-zero bytes there
+ *   E2BIG       attr has non-zero bytes beyond what this library knows, or more than 4096
  *   ENXIO       the region has been truncated to nothing
  *   ENOENT, ENOTDIR, ENAMETOOLONG  there is no such directory, or can be no such file
  *   EISDIR, ELOOP  path is a directory; a symbolic link
- *   EACCES, EPERM, EROFS  no right to make files there
+ *   EACCES, EPERM, EROFS  no right to make files there; EACCES: r has O_DIRECT set, and its file
+ *               cannot be opened again without
  *   EEXIST      each of several random names is taken
  *   EFBIG       the file would exceed RLIMIT_FSIZE, or what the file system allows
- *   ENOSPC, EDQUOT, EIO  from the device or file system. After a sentence that says so, the new file
- *               is in place, but its directory could not be made durable
+ *   ENOSPC, EDQUOT, EIO  from the device or file system. After a sentence that says so, the new
+ *               file is in place, but its directory could not be made durable
  *   ECANCELED   the progress function said so
  *   EMFILE, ENFILE  the process or the system may have no more open files
  *   ENOMEM      no memory
@@ -94,15 +95,18 @@ MSHARE_API int mshare_save(mshare_t r, int dirfd, const char *path,
  *   E2BIG       as for mshare_save()
  *   EBADMSG     the file is not an image, or it is damaged or cut off
  *   EOPNOTSUPP  an image of a version that this library does not know
- *   ENXIO       the image has contents behind the end of the region; the region is empty
- *   EACCES      the region was opened read-only; no right to read the file
+ *   ENXIO       the image has a chunk (2 MiB) with contents that passes the end of the region; the
+ *               region is empty
+ *   EACCES      the region was opened read-only; no right to read the file; r has O_APPEND or
+ *               O_DIRECT set, and its file cannot be opened again without
  *   EPERM       the region is a memfd sealed against writing
  *   ENOENT, ENOTDIR, ENAMETOOLONG, ELOOP  there is, or can be, no such file
  *   EFBIG       the region is longer than RLIMIT_FSIZE
  *   ENOSPC, EDQUOT, EIO  from the device or file system
  *   ECANCELED   the progress function said so
  *   EMFILE, ENFILE  the process or the system may have no more open files
- *   ENOMEM      no memory, or huge pages of the region are neither reserved nor free
+ *   ENOMEM      no memory, or huge pages of the region are neither reserved nor free (SIGBUS where
+ *               a sandbox forbids process_vm_writev(2))
  */
 MSHARE_API int mshare_load(mshare_t r, int dirfd, const char *path,
 			   const struct mshare_image_attr *attr);

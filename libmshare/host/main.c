@@ -3,9 +3,12 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "caps.h"
@@ -34,8 +37,8 @@ static const char usage[] =
 	"It may be killed at any time: the region and its users are unharmed, what is filled later\n"
 	"stays in base pages until somebody starts another host.\n"
 	"\n"
-	"Exit status: 0 nobody uses the region, or it has another host; 1 it cannot be served\n"
-	"(no right to write to it, no memory); 2 wrong usage.\n";
+	"Exit status: 0 nobody uses the region, it has another host, or a signal said to leave;\n"
+	"1 it cannot be served (no right to write to it, no memory); 2 wrong usage.\n";
 
 static int failed(const char *what, int err)
 {
@@ -76,11 +79,46 @@ static int reopen(int *lock_fd, int *view_fd)
 	return sys_close(HOST_FD);
 }
 
+static void leave(int number)
+{
+	(void)number;
+	_exit(EXIT_DONE);
+}
+
+/*
+ * Being told to leave is no failure, and we keep nothing that would have to be brought to an end.
+ * Whoever inherits us may take a death by signal for the crash of a child of its own.
+ */
+static void leave_when_told(void)
+{
+	static const int numbers[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2 };
+	const struct sigaction action = { .sa_handler = leave };
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		(void)sigaction(numbers[i], &action, NULL);
+}
+
+/*
+ * The program may be one that no other may disturb, with a real-time policy or a better priority.
+ * Our work can wait. What cannot be changed stays, and so do the processors that somebody has
+ * confined the program to.
+ */
+static void stand_back(void)
+{
+	const struct sched_param none = { 0 };
+
+	(void)sched_setscheduler(0, SCHED_BATCH, &none);
+	if (getpriority(PRIO_PROCESS, 0) < 0)
+		(void)setpriority(PRIO_PROCESS, 0, 0);
+}
+
 static int host_object(void)
 {
 	int lock_fd, view_fd;
-	int err = give_up_rights();
+	int err;
 
+	stand_back();
+	err = give_up_rights();
 	if (err)
 		return failed("cannot give up its rights", err);
 	err = reopen(&lock_fd, &view_fd);
@@ -124,6 +162,7 @@ static bool is_given_object(int last)
 /* A region may have any name: given one, the label is never an option. */
 int main(int argc, char **argv)
 {
+	leave_when_told();
 	if (argc == 3 && strcmp(argv[1], HOST_TABLES) == 0 && is_given_object(HOST_STATUS_FD))
 		return host_tables();
 	if (argc == 2 && is_given_object(HOST_FD))

@@ -11,12 +11,14 @@
 #include "collapse.h"
 #include "host.h"
 #include "place.h"
+#include "vigil.h"
 
-/* Mapped at a time: what this process has in memory, as the OOM killer sees it. */
-#define WINDOW (128 * MIB)
+/* Mapped at a time: what this process has in memory, as the OOM killer sees it; and how much is
+ * made huge before the end of the last user is seen. */
+#define WINDOW (16 * MIB)
 
 /* Milliseconds. */
-#define POLL 1000 /* for users */
+#define RETRY_LATER 1000 /* after a look that failed */
 #define SCAN_SOON 200 /* after a scan that found work */
 #define SCAN_IDLE 6400 /* the pause doubles up to this */
 #define SCAN_ALL 300000 /* an idle region is looked at anyway; see begin_afresh() */
@@ -39,13 +41,6 @@ static uint64_t now_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-static void sleep_ms(uint64_t ms)
-{
-	struct timespec time = { (time_t)(ms / 1000), (long)(ms % 1000) * 1000000 };
-
-	nanosleep(&time, NULL);
 }
 
 /*
@@ -201,7 +196,7 @@ int serve(int lock_fd, int view_fd)
 			     .pmd = page_sizes()->pmd,
 			     .pause = SCAN_SOON,
 			     .next_all = now_ms() + SCAN_ALL };
-	int err = 1;
+	int err = vigil_start() ?: 1;
 
 	while (err > 0) {
 		uint64_t now = now_ms();
@@ -209,9 +204,10 @@ int serve(int lock_fd, int view_fd)
 		if (now >= s.next_scan && look(&s, now) == 0)
 			now = now_ms();
 		if (s.next_scan <= now) /* the look failed, for want of memory */
-			s.next_scan = now + POLL;
-		sleep_ms(s.next_scan - now < POLL ? s.next_scan - now : POLL);
-		err = attended(&s);
+			s.next_scan = now + RETRY_LATER;
+		err = vigil_keep(lock_fd, s.next_scan - now);
+		if (!err)
+			err = attended(&s);
 	}
 	free(s.done);
 	return err;

@@ -21,8 +21,8 @@
 #define OTHER_STEP_NS 1000000
 
 /*
- * Whole PUD ranges, so that the file can grow a little without a new host. The mapping costs address
- * space only: nothing is touched here, faults come from attached processes.
+ * Whole PUD ranges, so that the file can grow a little without a new host. The mapping costs
+ * address space only: nothing is touched here, faults come from attached processes.
  */
 static int map_object(int object, int prot, void **addr, size_t *len)
 {

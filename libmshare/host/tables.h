@@ -6,9 +6,9 @@
 #include "util.h"
 
 /*
- * Maps the object, registers a view for every protection its descriptor allows, writes the result to
- * `status` and closes it, and stays until nobody is attached. 0, also when others host the object
- * already; or -errno.
+ * Maps the object, registers a view for every protection its descriptor allows, writes the result
+ * to `status` and closes it, and stays until nobody is attached. 0, also when others host the
+ * object already; or -errno.
  */
 must_check int tables_serve(int object, int status);
 

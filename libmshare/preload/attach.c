@@ -23,7 +23,7 @@ int conversion_pass(struct conversion *c, const char *reason)
 }
 
 /* What the program asks for is done; what only --populate asks for may not end it. */
-static bool wants_population(struct conversion *c)
+bool conversion_populates(struct conversion *c)
 {
 	if (c->call->prot == PROT_NONE)
 		return false;
@@ -112,7 +112,7 @@ static int check_linked(struct conversion *c)
 /* mmap(2) does not fail for want of memory to populate with. */
 static int attach_checked(struct conversion *c)
 {
-	bool populate = wants_population(c);
+	bool populate = conversion_populates(c);
 	int err = align_up(c->call->len, c->region->map_unit, &c->mapped);
 
 	if (!err)

@@ -28,7 +28,12 @@ void conversion_say(struct conversion *c, const char *reason);
 /* -EOPNOTSUPP: stays with the kernel, and why. */
 must_check int conversion_pass(struct conversion *c, const char *reason);
 
-/* Maps c->region where and how the call wants it: 0, or -errno with c->reason; nothing is mapped. */
+/* Whether all of it is to be allocated at once. */
+bool conversion_populates(struct conversion *c);
+
+/*
+ * Maps c->region where and how the call wants it: 0, or -errno with c->reason; nothing is mapped.
+ */
 must_check int conversion_attach(struct conversion *c);
 
 #endif

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include "convert.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "align.h"
+#include "backing.h"
+#include "commit.h"
 #include "conversion.h"
 #include "ending.h"
 #include "guard.h"
+#include "library-of.h"
 #include "log.h"
 #include "options.h"
 #include "report.h"
@@ -30,17 +33,13 @@ bool convert_concerns(const struct map_call *call)
 	       (type == MAP_SHARED || type == MAP_SHARED_VALIDATE);
 }
 
-/* Asked of few calls: the dynamic linker looks through all libraries. */
 bool convert_is_own(const void *caller)
 {
 	static const char own[] = "libmshare.so";
-	Dl_info library;
-	const char *name;
+	const char *path = library_of(caller);
+	const char *name = path ? strrchr(path, '/') : NULL;
 
-	if (!dladdr(caller, &library) || !library.dli_fname)
-		return false;
-	name = strrchr(library.dli_fname, '/');
-	return !strncmp(name ? name + 1 : library.dli_fname, own, sizeof(own) - 1);
+	return path && !strncmp(name ? name + 1 : path, own, sizeof(own) - 1);
 }
 
 static bool wants_exactly(const struct map_call *call)
@@ -54,6 +53,9 @@ static int check_call(struct conversion *c)
 	const struct map_call *call = c->call;
 	uint64_t grid = page_sizes()->pmd;
 
+	if (is_anonymous(call) && ((call->flags & MAP_TYPE) != MAP_SHARED ||
+				   !is_multiple((uint64_t)call->off, page_sizes()->base)))
+		return conversion_pass(c, "flags or an offset that anonymous memory cannot have");
 	if (call->flags & MAP_HUGETLB)
 		return conversion_pass(c, "the program asks for huge pages itself");
 	if (call->flags & ~KNOWN_FLAGS)
@@ -120,6 +122,46 @@ static void drop_region(struct conversion *c)
 	c->region = NULL;
 }
 
+/* Reserved huge pages are there; of other memory the kernel keeps count. */
+static int check_commit(struct conversion *c)
+{
+	const char *why;
+
+	if (!is_anonymous(c->call) || c->region->ops == &backend_hugetlb)
+		return 0;
+	why = commit_hindrance(c->call, conversion_populates(c));
+	return why ? conversion_pass(c, why) : 0;
+}
+
+static bool is_memfd(int fd)
+{
+	static const char name[] = "/memfd:";
+	char path[32];
+	char target[sizeof(name)];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return readlink(path, target, sizeof(target)) == (ssize_t)sizeof(target) &&
+	       !strncmp(target, name, sizeof(name) - 1);
+}
+
+/*
+ * Who uses a file is told by a lock on it, as long as a helper makes its huge pages. Programs lock
+ * whole files, hardly what they made to be memory: so not on any other tmpfs than /dev/shm.
+ */
+static int check_locks(struct conversion *c)
+{
+	const struct region *r = c->region;
+	struct stat shm;
+
+	if (is_anonymous(c->call) || r->ops != &backend_thp || r->huge_on_touch)
+		return 0;
+	if (is_memfd(c->call->fd) ||
+	    (!sys_stat(BACKING_SHM_DIR "/.", &shm) && shm.st_dev == r->dev))
+		return 0;
+	return conversion_pass(c, "a file of another tmpfs than " BACKING_SHM_DIR
+				  ", which gives no huge pages by itself");
+}
+
 /* Exactly there, the mapping must not be longer than what the program makes room for. */
 static int check_region(struct conversion *c)
 {
@@ -147,6 +189,10 @@ static int convert(struct conversion *c)
 		err = find_region(c);
 	if (!err)
 		err = check_region(c);
+	if (!err)
+		err = check_commit(c);
+	if (!err)
+		err = check_locks(c);
 	if (!err)
 		err = conversion_attach(c);
 	return err;
@@ -200,7 +246,9 @@ static void describe(struct conversion *c, struct report_entry *e)
 	e->shared_tables = region_shares_tables(c->region);
 	e->read_only = !c->region->writable;
 	e->reason = c->reason;
-	if (c->too_big)
+	if (settings.backend_unknown)
+		conversion_say(c, RUN_BACKEND " is none of shim, hugetlb, thp, plain: ignored");
+	else if (c->too_big)
 		conversion_say(c, "not populated, its control group has less memory left");
 	else if (settings.report && !region_stat(c->region, &st))
 		conversion_say(c, st.reason);

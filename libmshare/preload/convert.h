@@ -8,9 +8,11 @@
 /* Whether a call is big and shared, so that it is worth a closer look. */
 bool convert_concerns(const struct map_call *call);
 
-/* Whether a call comes from libmshare.so itself, which a program may also use by itself: then
- * everything is done already. caller: where the call returns to. Outside of guard_enter(): takes the
- * lock of the dynamic linker. */
+/*
+ * Whether a call comes from libmshare.so itself, which a program may also use by itself: then
+ * everything is done already. caller: where the call returns to. Outside of guard_enter(): may take
+ * the lock of the dynamic linker.
+ */
 bool convert_is_own(const void *caller);
 
 /*

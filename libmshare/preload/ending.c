@@ -67,8 +67,10 @@ static bool covers(const struct converted *c, uintptr_t start, uintptr_t end)
 	return start <= c->start && c->end <= end;
 }
 
-/* Bytes of the program's length: the last huge page may be longer. To who may not write, mincore(2)
- * does not tell what is in memory, and looking would allocate what is not. */
+/*
+ * Bytes of the program's length: the last huge page may be longer. To who may not write, mincore(2)
+ * does not tell what is in memory, and looking would allocate what is not.
+ */
 static int look(const struct converted *c, uint64_t *bytes)
 {
 	if (c->cut)
@@ -104,7 +106,9 @@ static void finish(struct converted *c)
 	report(&e);
 }
 
-/* Any one of this process in the range, from the i-th on. Those of the parent are its own business. */
+/*
+ * Any one of this process in the range, from the i-th on. Those of the parent are its own business.
+ */
 static struct converted *next_in(uintptr_t start, uintptr_t end, size_t *i)
 {
 	pid_t self = raw_getpid();

@@ -22,8 +22,10 @@ THREAD_LOCAL int cancelling_before; /* while inside */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* Read-locked by who is inside, write-locked across fork(2): a child finds no lock of ours or of the
- * library's taken, and inherits no descriptor of a conversion in progress. */
+/*
+ * Read-locked by who is inside, write-locked across fork(2): a child finds no lock of ours or of
+ * the library's taken, and inherits no descriptor of a conversion in progress.
+ */
 #define NOBODY_INSIDE PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP
 static pthread_rwlock_t insiders = NOBODY_INSIDE;
 
@@ -91,8 +93,8 @@ static void after_fork_in_parent(void)
 
 /*
  * The only thread of a new process has the number of the process, and the C library knows it: a
- * mutex says by whom it is locked. A system call would be one more for programs that have nothing to
- * do with us.
+ * mutex says by whom it is locked. A system call would be one more for programs that have nothing
+ * to do with us.
  */
 static int own_number(void)
 {
@@ -120,8 +122,8 @@ void guard_start(void)
 
 /*
  * Where a thread waits for signals or lets them in, it holds no lock of malloc(3) or of ours. Some
- * servers do all their work in handlers, and let them in nowhere else: PostgreSQL up to 15 makes its
- * memory anew after a crash in that of SIGCHLD.
+ * servers do all their work in handlers, and let them in nowhere else: PostgreSQL up to 15 makes
+ * its memory anew after a crash in that of SIGCHLD.
  */
 static bool is_place_for_signals(void *function)
 {
@@ -138,8 +140,10 @@ static bool is_place_for_signals(void *function)
 	return false;
 }
 
-/* Frames that a signal interrupted have their exact address, others that of the next instruction:
- * the unwinder says which. */
+/*
+ * Frames that a signal interrupted have their exact address, others that of the next instruction:
+ * the unwinder says which.
+ */
 static _Unwind_Reason_Code look_at(struct _Unwind_Context *frame, void *found)
 {
 	int interrupted = 0;
@@ -151,10 +155,25 @@ static _Unwind_Reason_Code look_at(struct _Unwind_Context *frame, void *found)
 	return _URC_NORMAL_STOP;
 }
 
+/*
+ * A conversion takes some pages of stack, and looking at frames one or two. Where a program has set
+ * aside less, it is the kernel's call.
+ */
+#define ENOUGH_STACK ((size_t)64 << 10)
+
+static bool is_on_small_stack(void)
+{
+	stack_t stack;
+
+	return !sigaltstack(NULL, &stack) && (stack.ss_flags & SS_ONSTACK) &&
+	       stack.ss_size < ENOUGH_STACK;
+}
+
 bool guard_in_handler(void)
 {
-	bool found = false;
+	bool found = is_on_small_stack();
 
-	(void)_Unwind_Backtrace(look_at, &found);
+	if (!found)
+		(void)_Unwind_Backtrace(look_at, &found);
 	return found;
 }

@@ -20,8 +20,8 @@ must_check bool guard_enter(void);
 void guard_leave(void);
 bool guard_is_inside(void);
 
-/* Whether a signal handler is running on this stack that interrupted more than waiting for signals.
- * Only for calls that cost much more. */
+/* Whether a signal handler is running on this stack that interrupted more than waiting for signals,
+ * or one on a stack of its own that is small. Only for calls that cost much more. */
 must_check bool guard_in_handler(void);
 
 /* Children this process has made so far; what is older than the last of them may be shared. */

@@ -18,22 +18,28 @@ static const struct hierarchy {
 	{ ":memory:", "/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes" },
 };
 
+/* The texts of a search: the stack of the program's thread may be small. */
+struct search {
+	char own[8192];
+	char group[PATH_MAX];
+	char file[PATH_MAX];
+};
+
 /* UINT64_MAX for "max", and where there is no such file. */
-static uint64_t read_bytes(const char *group, const char *file)
+static uint64_t read_bytes(struct search *s, const char *file)
 {
-	char path[PATH_MAX];
 	char text[32];
 
-	if (snprintf(path, sizeof(path), "%s/%s", group, file) >= (int)sizeof(path) ||
-	    sys_read_file(path, text, sizeof(text)) <= 0 || !strncmp(text, "max", 3))
+	if (snprintf(s->file, sizeof(s->file), "%s/%s", s->group, file) >= (int)sizeof(s->file) ||
+	    sys_read_file(s->file, text, sizeof(text)) <= 0 || !strncmp(text, "max", 3))
 		return UINT64_MAX;
 	return strtoull(text, NULL, 10);
 }
 
-static uint64_t left_in(const char *group, const struct hierarchy *h)
+static uint64_t left_in_group(struct search *s, const struct hierarchy *h)
 {
-	uint64_t limit = read_bytes(group, h->limit);
-	uint64_t used = limit == UINT64_MAX ? 0 : read_bytes(group, h->used);
+	uint64_t limit = read_bytes(s, h->limit);
+	uint64_t used = limit == UINT64_MAX ? 0 : read_bytes(s, h->used);
 
 	if (limit == UINT64_MAX)
 		return limit;
@@ -42,17 +48,16 @@ static uint64_t left_in(const char *group, const struct hierarchy *h)
 
 /* Every group around ours counts, up to the root of what we see; a container may not see the path
  * that it is told. */
-static uint64_t left_around(const char *path, const struct hierarchy *h)
+static uint64_t left_around(struct search *s, const char *path, const struct hierarchy *h)
 {
-	char group[PATH_MAX];
 	size_t root = strlen(h->mount);
 	uint64_t least = UINT64_MAX;
 
-	if (snprintf(group, sizeof(group), "%s%s", h->mount, path) >= (int)sizeof(group))
+	if (snprintf(s->group, sizeof(s->group), "%s%s", h->mount, path) >= (int)sizeof(s->group))
 		return least;
 	for (;;) {
-		uint64_t left = left_in(group, h);
-		char *last = strrchr(group + root, '/');
+		uint64_t left = left_in_group(s, h);
+		char *last = strrchr(s->group + root, '/');
 
 		least = left < least ? left : least;
 		if (!last)
@@ -77,17 +82,18 @@ static const char *find_path(char *text, const struct hierarchy *h)
 
 uint64_t memlimit_left(void)
 {
+	struct search *s = malloc(sizeof(*s));
 	uint64_t least = UINT64_MAX;
 
-	for (size_t i = 0; i < sizeof(hierarchies) / sizeof(hierarchies[0]); i++) {
-		char text[8192];
+	for (size_t i = 0; s && i < sizeof(hierarchies) / sizeof(hierarchies[0]); i++) {
 		const char *path = NULL;
 		uint64_t left;
 
-		if (sys_read_file("/proc/self/cgroup", text, sizeof(text)) > 0)
-			path = find_path(text, &hierarchies[i]);
-		left = path ? left_around(path, &hierarchies[i]) : UINT64_MAX;
+		if (sys_read_file("/proc/self/cgroup", s->own, sizeof(s->own)) > 0)
+			path = find_path(s->own, &hierarchies[i]);
+		left = path ? left_around(s, path, &hierarchies[i]) : UINT64_MAX;
 		least = left < least ? left : least;
 	}
+	free(s);
 	return least;
 }

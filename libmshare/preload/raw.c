@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 int raw_mmap(const struct map_call *call, void **out)
@@ -77,14 +79,38 @@ int raw_shmctl(int id, int command, struct shmid_ds *ds)
 	return (int)sys_result(syscall(SYS_shmctl, id, command, ds));
 }
 
+/*
+ * The signal that the kernel sends for a write that fails is not the program's; one that was
+ * waiting before is.
+ */
+static long write_quietly(int fd, const char *text, size_t len)
+{
+	const struct timespec now = { 0, 0 };
+	sigset_t before, ours;
+	long written;
+	int number;
+
+	sigemptyset(&before);
+	sigpending(&before);
+	written = sys_result(syscall(SYS_write, fd, text, len));
+	number = written == -EPIPE ? SIGPIPE : SIGXFSZ;
+	if ((written == -EPIPE || written == -EFBIG) && !sigismember(&before, number)) {
+		sigemptyset(&ours);
+		sigaddset(&ours, number);
+		(void)sigtimedwait(&ours, NULL, &now);
+	}
+	return written;
+}
+
+/* Waits for nobody: a FIFO may have lost its reader, a pipe be full. */
 int raw_append(const char *path, const char *text, size_t len)
 {
-	cleanup_fd int fd = sys_open(path, O_WRONLY | O_APPEND, 0);
+	cleanup_fd int fd = sys_open(path, O_WRONLY | O_APPEND | O_NONBLOCK, 0);
 	long written;
 
 	if (fd < 0)
 		return fd;
-	written = sys_result(syscall(SYS_write, fd, text, len));
+	written = write_quietly(fd, text, len);
 	if (written < 0)
 		return (int)written;
 	return (size_t)written == len ? 0 : -EIO;

@@ -35,7 +35,8 @@ must_check int raw_shmat(int id, const void *addr, int flags, void **out);
 must_check int raw_shmdt(const void *addr);
 must_check int raw_shmctl(int id, int command, struct shmid_ds *ds);
 
-/* All of it, to the end of a file; what could not be written is lost. */
+/* All of it, to the end of a file; what could not be written is lost. While all signals are
+ * blocked; leaves none behind. */
 must_check int raw_append(const char *path, const char *text, size_t len);
 
 pid_t raw_getpid(void);

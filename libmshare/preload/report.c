@@ -28,14 +28,21 @@ print_format(2, 3) static void add(struct line *l, const char *fmt, ...)
 		l->used += (size_t)n < room ? (size_t)n : room - 1;
 }
 
-/* A JSON string: quotes, backslashes and control characters escaped. */
+/* Left for what follows a string: names, numbers, and the end of the line. */
+#define REST 512
+
+/* A JSON string: quotes, backslashes, and what is not ASCII escaped, byte by byte. The last one of
+ * a line has more room. What does not fit is cut off, so that the line stays whole. */
 static void add_string(struct line *l, const char *name, const char *text)
 {
+	const size_t end =
+		sizeof(l->text) - (strcmp(name, "reason") ? REST : sizeof("\\u0000\"}\n"));
+
 	add(l, ", \"%s\": \"", name);
-	for (; *text; text++) {
+	for (; *text && l->used < end; text++) {
 		if (*text == '"' || *text == '\\')
 			add(l, "\\%c", *text);
-		else if ((unsigned char)*text < ' ')
+		else if (*text < ' ' || *text > '~')
 			add(l, "\\u%04x", (unsigned char)*text);
 		else
 			add(l, "%c", *text);
@@ -64,7 +71,7 @@ static void add_pages(struct line *l, const struct report_entry *e)
 static void in_json(struct line *l, const struct report_entry *e)
 {
 	add(l, "{\"pid\": %d", (int)raw_getpid());
-	add_string(l, "program", program_invocation_short_name);
+	add_string(l, "program", settings.program);
 	add_string(l, "event", event_of(e));
 	add_string(l, "kind", e->kind);
 	add(l, ", \"size\": %zu", e->len);
@@ -100,8 +107,8 @@ static void in_words(struct line *l, const struct report_entry *e)
 {
 	char size[SIZE_TEXT];
 
-	add(l, "%s[%d]: %s, %s", program_invocation_short_name, (int)raw_getpid(),
-	    size_text(e->len, size), e->kind);
+	add(l, "%s[%d]: %s, %s", settings.program, (int)raw_getpid(), size_text(e->len, size),
+	    e->kind);
 	if (e->addr)
 		add(l, " at %p", e->addr);
 	add_result(l, e);
@@ -109,6 +116,8 @@ static void in_words(struct line *l, const struct report_entry *e)
 		add(l, ", failed (%s)", strerrordesc_np(-e->err));
 	if (e->reason[0])
 		add(l, ": %s", e->reason);
+	if (l->used == sizeof(l->text) - 1)
+		l->used--;
 	add(l, "\n");
 }
 

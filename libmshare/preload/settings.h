@@ -22,10 +22,12 @@
 struct settings {
 	size_t min_size; /* smaller mappings are none of our business */
 	enum mshare_backend backend; /* NONE: the best there is */
+	bool backend_unknown; /* another one was asked for, which there is not */
 	bool require_shared;
 	bool populate;
 	bool json;
 	const char *report; /* or NULL */
+	char program[64]; /* its name, or the beginning of it */
 };
 
 /* Until settings_read() has run, min_size is beyond any mapping. Constant afterwards. */

@@ -6,7 +6,9 @@
 #include "align.h"
 #include "raw.h"
 
-/* Pages that are zero are not touched in the copy, so that it takes no more memory than it has to. */
+/*
+ * Pages that are zero are not touched in the copy, so that it takes no more memory than it has to.
+ */
 static void copy_pages(char *to, const char *from, size_t len)
 {
 	size_t page = page_sizes()->base;

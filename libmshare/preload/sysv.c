@@ -139,19 +139,22 @@ static int open_segment(const struct segment *s)
  * Presence lasts as long as a mapping made from the descriptor; one page without rights is enough.
  * It does not count as an attachment of the segment.
  */
-static void ask_host(const struct segment *s)
+static void ask_host(struct segment *s)
 {
 	struct map_call page = { .len = page_sizes()->base, .flags = MAP_SHARED, .fd = s->fd };
 	struct sysv_attachment a = { .addr = (uintptr_t)s->addr, .len = s->len };
 	void *anchor;
+	int err;
 
 	if (raw_mmap(&page, &anchor))
 		return;
 	a.anchor = (uintptr_t)anchor;
 	if (sysv_table_add(&a) && raw_munmap(anchor, page.len))
 		debug("a page stays at %p", anchor);
-	if (s->flags & SHM_RDONLY ? host_announce(s->fd) : host_ensure(s->fd, "(System V)"))
-		debug("no mshare-host for segment %d", s->id);
+	err = s->flags & SHM_RDONLY ? host_announce(s->fd) : host_ensure(s->fd, "(System V)");
+	if (err)
+		snprintf(s->reason, sizeof(s->reason), "mshare-host cannot be started (%s)",
+			 host_reason(err));
 }
 
 /* Filled by others, it can be huge at once. */

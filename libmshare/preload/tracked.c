@@ -300,7 +300,9 @@ static void moved(struct tracked *t, uintptr_t start, size_t len)
 	t->mapped_end = start + mapped;
 }
 
-/* A linked mapping is never moved or resized: the module refuses only after the kernel has begun. */
+/*
+ * A linked mapping is never moved or resized: the module refuses only after the kernel has begun.
+ */
 static void unlink_range(struct range r)
 {
 	struct tracked *t;

@@ -84,8 +84,9 @@ uint64_t bench_cpus(void)
 }
 
 /*
- * Woken together, two processes may find themselves on one processor until the scheduler has noticed,
- * which takes as long as a scan. Best effort: a scheduler that has it its own way shows in the times.
+ * Woken together, two processes may find themselves on one processor until the scheduler has
+ * noticed, which takes as long as a scan. Best effort: a scheduler that has it its own way shows in
+ * the times.
  */
 static void take_cpu(size_t place)
 {
@@ -107,8 +108,8 @@ static void take_cpu(size_t place)
 }
 
 /*
- * Ends with the parent, whichever way that ends: by the signal, and by the gates, whose only writing
- * ends are the parent's.
+ * Ends with the parent, whichever way that ends: by the signal, and by the gates, whose only
+ * writing ends are the parent's.
  */
 static _Noreturn void child_main(const struct crew *crew, int result)
 {

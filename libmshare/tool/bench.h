@@ -64,14 +64,16 @@ must_check int bench_make(struct bench_memory *m, char *why, size_t why_size);
 /* Maps all of it. 0 or -errno with the sentence in why. */
 must_check int bench_attach(const struct bench_memory *m, void **addr, char *why, size_t why_size);
 
-/* Writes to every base page, then makes huge pages where the subject has them; tells how many bytes
- * became huge. */
+/*
+ * Writes to every base page, then makes huge pages where the subject has them; tells how many bytes
+ * became huge.
+ */
 must_check int bench_fill(const struct bench_memory *m, uint64_t *huge, char *why, size_t why_size);
 
 /*
  * Where the word of the base page at off is. In each page it is in the next cache line, as the rows
- * of a table are: at the same place of every page a million of them meet in the same few sets of the
- * processor's caches, and a scan measures that.
+ * of a table are: at the same place of every page a million of them meet in the same few sets of
+ * the processor's caches, and a scan measures that.
  */
 static inline uint64_t bench_place(uint64_t off, uint64_t page)
 {

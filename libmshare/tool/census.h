@@ -56,7 +56,7 @@ struct census {
 	size_t processes; /* that were looked at */
 	size_t unread; /* that may not be looked at: others' */
 	size_t unread_dirs; /* directories of named regions that cannot be read */
-	int module; /* 0: the kernel module is there; -errno why it tells nothing, -ENOSYS: not loaded */
+	int module; /* 0: it is there; -errno why it tells nothing, -ENOSYS: not loaded */
 	double time; /* seconds since 1970 */
 	double clock; /* seconds since the machine came up, as processes count it */
 	double since; /* seconds since the census that rates are against; negative: none */

@@ -8,7 +8,9 @@
 #include "tool.h"
 #include "views.h"
 
-/* The host process leaves soon when nobody is attached, and another one belongs to who starts it. */
+/*
+ * The host process leaves soon when nobody is attached, and another one belongs to who starts it.
+ */
 static void warn_if_in_vain(const struct command *self, mshare_t r, const char *name)
 {
 	cleanup_fd int device = ctl_open();

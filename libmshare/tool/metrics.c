@@ -31,7 +31,9 @@ static void print_label(FILE *out, const char *name, const char *bytes)
 	free(text);
 }
 
-/* Names may be used again, and regions without one have all the same: the inode tells them apart. */
+/*
+ * Names may be used again, and regions without one have all the same: the inode tells them apart.
+ */
 static void print_identity(FILE *out, const struct census_region *r)
 {
 	print_label(out, "region", r->name ? r->name : r->path ? r->path : "");

@@ -46,6 +46,21 @@ static int read_backend(const char *text, struct run_options *o)
 	return EXIT_RUN;
 }
 
+/* The environment's, where no option is given: named alike, a wrong one is as wrong. */
+static int check_options(const struct run_options *o)
+{
+	if (o->backend && strcmp(o->backend, "auto") && o->backend[0] &&
+	    !backend_by_name(o->backend)) {
+		tool_warn(o->command, "MSHARE_BACKEND \"%s\" is none of shim, hugetlb, thp, plain",
+			  o->backend);
+		return EXIT_RUN;
+	}
+	if (!o->json || o->report)
+		return 0;
+	tool_warn(o->command, "--json says how the report is written: --report FILE is missing");
+	return EXIT_RUN;
+}
+
 static int read_option(int letter, struct run_options *o)
 {
 	switch (letter) {
@@ -124,28 +139,51 @@ static int set(const struct command *c, const char *name, const char *value)
 	return EXIT_RUN;
 }
 
+/* A name of one of our descriptors, or of the same file as one: who else writes there has no wish
+ * to begin anew. */
+static bool is_borrowed(const char *name, const struct stat *file)
+{
+	struct stat own;
+
+	for (int fd = 0; fd <= 2; fd++)
+		if (!sys_fstat(fd, &own) && own.st_dev == file->st_dev &&
+		    own.st_ino == file->st_ino)
+			return true;
+	return !strncmp(name, "/dev/fd/", 8) || !strncmp(name, "/proc/", 6);
+}
+
+/* 0 or -errno. */
+static int begin_report(const char *name)
+{
+	cleanup_fd int fd = sys_open(name, O_WRONLY | O_CREAT, 0666);
+	struct stat file;
+	int err = fd < 0 ? fd : sys_fstat(fd, &file);
+
+	if (!err && S_ISREG(file.st_mode) && !is_borrowed(name, &file))
+		err = sys_ftruncate(fd, 0);
+	return err;
+}
+
 /* Programs change their directory: they get the whole path of a file that is there already. */
 static int prepare_report(const struct run_options *o)
 {
 	const char *name = o->report ? o->report : "";
 	char path[2 * PATH_MAX];
 	size_t start = 0;
-	int fd;
+	int err;
 
 	if (!o->report)
 		return set(o->command, RUN_REPORT, NULL);
-	fd = sys_open(name, O_WRONLY | O_CREAT | O_TRUNC, 0666);
-	if (fd >= 0)
-		sys_close(fd);
-	if (fd >= 0 && name[0] != '/') {
+	err = begin_report(name);
+	if (!err && name[0] != '/') {
 		if (!getcwd(path, PATH_MAX))
-			fd = -errno;
-		start = fd < 0 ? 0 : strlen(path);
+			err = -errno;
+		start = err ? 0 : strlen(path);
 		path[start++] = '/';
 	}
-	if (fd < 0 || snprintf(path + start, PATH_MAX, "%s", name) >= PATH_MAX) {
+	if (err || snprintf(path + start, PATH_MAX, "%s", name) >= PATH_MAX) {
 		tool_warn(o->command, "the report %s cannot be written: %s", name,
-			  strerror(fd < 0 ? -fd : ENAMETOOLONG));
+			  strerror(err ? -err : ENAMETOOLONG));
 		return EXIT_RUN;
 	}
 	return set(o->command, RUN_REPORT, path);
@@ -182,7 +220,7 @@ static int preload(const struct command *c)
 static int prepare_environment(const struct run_options *o)
 {
 	const struct command *c = o->command;
-	bool any_backend = !o->backend || !strcmp(o->backend, "auto");
+	bool any_backend = !o->backend || !o->backend[0] || !strcmp(o->backend, "auto");
 	char size[24];
 	int status;
 
@@ -221,7 +259,9 @@ static int run_run(const struct command *c, int argc, char **argv)
 
 	if (status != -1)
 		return status;
-	status = o.require_shared ? check_sharing(c) : 0;
+	status = check_options(&o);
+	if (!status && o.require_shared)
+		status = check_sharing(c);
 	if (!status)
 		status = prepare_environment(&o);
 	return status ? status : start(c, argv + optind);
@@ -242,7 +282,7 @@ const struct command command_run = {
 		"  --populate               allocate all memory of a mapping at once, in huge pages\n"
 		"                           where they can be had\n"
 		"  --report FILE            write what was converted, and what was not and why\n"
-		"  --json                   the report as one JSON object a line\n"
+		"  --json                   the report as one JSON object a line; with --report\n"
 		"\n"
 		"Example:\n"
 		"  mshare run --report /tmp/report -- postgres -D /srv/db\n"

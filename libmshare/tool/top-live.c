@@ -51,7 +51,9 @@ static void draw_prompt(FILE *out, const struct live *l)
 	screen_line(out);
 }
 
-/* Room for regions: the summary, the prompt and the heading take theirs, and one line stays free. */
+/*
+ * Room for regions: the summary, the prompt and the heading take theirs, and one line stays free.
+ */
 static size_t room(const struct live *l)
 {
 	int rows = l->screen.rows - TOP_SUMMARY_LINES - 3;

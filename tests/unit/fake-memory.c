@@ -96,8 +96,6 @@ static int check_file(int fd, int prot, int flags)
 
 static int fault_of_mmap(int flags)
 {
-	if (flags & MAP_FIXED)
-		return fake_fault_here("mmap over a reservation", (int[]){ ENOMEM, EAGAIN, 0 });
 	if ((flags & MAP_FIXED_NOREPLACE) == MAP_FIXED_NOREPLACE)
 		return fake_fault_here("mmap at an address",
 				       (int[]){ ENOMEM, EAGAIN, EEXIST, EPERM, 0 });

@@ -56,13 +56,29 @@ static void expect_search(long found, const char *path)
 	mock_expect(found, "access_exec(%s)", path);
 }
 
+static void expect_locked_out(void)
+{
+	for (int i = 0; i < 50; i++)
+		mock_expect(-EAGAIN, "ofd_lock(7, shared, presence)");
+}
+
 static void announces_by_a_shared_lock(void **state)
 {
 	(void)state;
 	mock_expect(0, "ofd_lock(7, shared, presence)");
 	assert_int_equal(host_announce(7), 0);
-	mock_expect(-EAGAIN, "ofd_lock(7, shared, presence)");
+	expect_locked_out();
 	assert_int_equal(host_announce(7), -EAGAIN);
+}
+
+/* For a moment, when the last user has gone. */
+static void waits_for_a_leaving_host(void **state)
+{
+	(void)state;
+	mock_expect(-EAGAIN, "ofd_lock(7, shared, presence)");
+	mock_expect(-EAGAIN, "ofd_lock(7, shared, presence)");
+	mock_expect(0, "ofd_lock(7, shared, presence)");
+	assert_int_equal(host_announce(7), 0);
 }
 
 static void looks_at_the_host_lock(void **state)
@@ -109,9 +125,12 @@ static void absent_host_is_started(void **state)
 
 static void announcing_refused(void **state)
 {
-	static const int errors[] = { -EAGAIN, -ENOLCK, -EBADF };
+	static const int errors[] = { -ENOLCK, -EBADF };
 
 	(void)state;
+	expect_locked_out();
+	assert_int_equal(host_ensure(7, "pool"), -EAGAIN);
+	mock_verify();
 	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
 		expect_locks(errors[i], 0);
 		assert_int_equal(host_ensure(7, "pool"), errors[i]);
@@ -183,6 +202,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(announces_by_a_shared_lock),
+		TEST(waits_for_a_leaving_host),
 		TEST(looks_at_the_host_lock),
 		TEST(present_host_is_enough),
 		TEST(absent_host_is_started),

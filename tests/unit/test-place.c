@@ -7,7 +7,6 @@
 #include <sys/mman.h>
 
 #define RESERVE (unsigned int)(MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
-#define OVER (unsigned int)(MAP_SHARED | MAP_FIXED)
 #define TRY (unsigned int)(MAP_SHARED | MAP_FIXED_NOREPLACE)
 #define RW (unsigned int)(PROT_READ | PROT_WRITE)
 #define NOWHERE ((void *)0x77)
@@ -24,17 +23,6 @@ static int forget_guess(void **state)
 	return 0;
 }
 
-static void expect_reservation(const struct place_request *req, uintptr_t start)
-{
-	mock_expect_map(start, "mmap(0, %zu, 0, %#x, -1, 0)", req->len + req->align, RESERVE);
-}
-
-static void expect_over(const struct place_request *req, uintptr_t addr)
-{
-	mock_expect_map(addr, "mmap(%#lx, %zu, %#x, %#x, %d, %lld)", addr, req->len,
-			(unsigned int)req->prot, OVER, req->fd, (long long)req->off);
-}
-
 static void expect_try(const struct place_request *req, uintptr_t addr, long result, uintptr_t got)
 {
 	if (result == 0)
@@ -48,6 +36,22 @@ static void expect_try(const struct place_request *req, uintptr_t addr, long res
 static void expect_munmap(uintptr_t addr, size_t len)
 {
 	mock_expect(0, "munmap(%#lx, %zu)", addr, len);
+}
+
+/* The middle is given back before anything is mapped there, the rest afterwards: see place.c. */
+static void expect_in_room(const struct place_request *req, uintptr_t addr, long result,
+			   uintptr_t got)
+{
+	uintptr_t start = addr - 4096;
+	size_t room = req->len + 2 * req->align;
+
+	mock_expect_map(start, "mmap(0, %zu, 0, %#x, -1, 0)", room, RESERVE);
+	expect_munmap(addr, req->len);
+	expect_try(req, addr, result, got);
+	if (result == 0 && got != addr)
+		expect_munmap(got, req->len);
+	expect_munmap(start, 4096);
+	expect_munmap(addr + req->len, start + room - addr - req->len);
 }
 
 static void assert_placed(const struct place_request *req, uintptr_t addr)
@@ -68,25 +72,48 @@ static void assert_not_placed(const struct place_request *req, int err)
 	mock_verify();
 }
 
-static void reservation_gives_back_head_and_tail(void **state)
+static void middle_is_given_back_before_mapping(void **state)
 {
-	uintptr_t start = FAR + 4096;
-	uintptr_t addr = FAR + 2 * MIB;
-
 	(void)state;
-	expect_reservation(&request, start);
-	expect_over(&request, addr);
-	expect_munmap(start, 2 * MIB - 4096);
-	expect_munmap(addr + 4 * MIB, 4096);
-	assert_placed(&request, addr);
+	expect_in_room(&request, FAR + 2 * MIB, 0, FAR + 2 * MIB);
+	assert_placed(&request, FAR + 2 * MIB);
 }
 
-static void reservation_that_is_aligned_has_no_head(void **state)
+/* So that nothing but the mapping fits in between, whatever is free below. */
+static void reservation_that_is_aligned_has_a_head(void **state)
 {
 	(void)state;
-	expect_reservation(&request, FAR);
-	expect_over(&request, FAR);
-	expect_munmap(FAR + 4 * MIB, 2 * MIB);
+	mock_expect_map(FAR, "mmap(0, %zu, 0, %#x, -1, 0)", 8 * MIB, RESERVE);
+	expect_munmap(FAR + 2 * MIB, 4 * MIB);
+	expect_try(&request, FAR + 2 * MIB, 0, FAR + 2 * MIB);
+	expect_munmap(FAR, 2 * MIB);
+	expect_munmap(FAR + 6 * MIB, 2 * MIB);
+	assert_placed(&request, FAR + 2 * MIB);
+}
+
+static void place_taken_meanwhile_is_looked_for_again(void **state)
+{
+	(void)state;
+	expect_in_room(&request, FAR, -EEXIST, 0);
+	expect_in_room(&request, FAR, -EEXIST, 0);
+	expect_in_room(&request, FAR - 16 * MIB, 0, FAR - 16 * MIB);
+	assert_placed(&request, FAR - 16 * MIB);
+}
+
+static void place_always_taken_meanwhile(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 10; i++) {
+		expect_in_room(&request, FAR, -EEXIST, 0);
+	}
+	assert_not_placed(&request, -ENOMEM);
+}
+
+static void place_taken_meanwhile_on_an_old_kernel(void **state)
+{
+	(void)state;
+	expect_in_room(&request, FAR, 0, FAR + GIB + 4096);
+	expect_in_room(&request, FAR, 0, FAR);
 	assert_placed(&request, FAR);
 }
 
@@ -128,9 +155,7 @@ static void guess_refused_falls_back_to_reservation(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(refusals); i++) {
 		place_freed((void *)FAR, 0);
 		expect_try(&request, FAR - 4 * MIB, refusals[i], 0);
-		expect_reservation(&request, 2 * FAR / 3 / GIB * GIB);
-		expect_over(&request, 2 * FAR / 3 / GIB * GIB);
-		expect_munmap(2 * FAR / 3 / GIB * GIB + 4 * MIB, 2 * MIB);
+		expect_in_room(&request, 2 * FAR / 3 / GIB * GIB, 0, 2 * FAR / 3 / GIB * GIB);
 		assert_placed(&request, 2 * FAR / 3 / GIB * GIB);
 	}
 }
@@ -141,9 +166,7 @@ static void guess_ignored_by_an_old_kernel(void **state)
 	place_freed((void *)FAR, 0);
 	expect_try(&request, FAR - 4 * MIB, 0, FAR - GIB + 4096);
 	expect_munmap(FAR - GIB + 4096, 4 * MIB);
-	expect_reservation(&request, FAR - 2 * GIB);
-	expect_over(&request, FAR - 2 * GIB);
-	expect_munmap(FAR - 2 * GIB + 4 * MIB, 2 * MIB);
+	expect_in_room(&request, FAR - 2 * GIB, 0, FAR - 2 * GIB);
 	assert_placed(&request, FAR - 2 * GIB);
 }
 
@@ -166,9 +189,7 @@ static void no_guess_where_none_fits(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(ceilings); i++) {
 		place_freed((void *)ceilings[i], 0);
-		expect_reservation(&request, FAR);
-		expect_over(&request, FAR);
-		expect_munmap(FAR + 4 * MIB, 2 * MIB);
+		expect_in_room(&request, FAR, 0, FAR);
 		assert_placed(&request, FAR);
 	}
 }
@@ -176,21 +197,30 @@ static void no_guess_where_none_fits(void **state)
 static void reservation_refused(void **state)
 {
 	(void)state;
-	mock_expect(-ENOMEM, "mmap(0, %zu, 0, %#x, -1, 0)", request.len + request.align, RESERVE);
+	mock_expect(-ENOMEM, "mmap(0, %zu, 0, %#x, -1, 0)", request.len + 2 * request.align,
+		    RESERVE);
 	assert_not_placed(&request, -ENOMEM);
 }
 
-static void mapping_refused_gives_the_reservation_back(void **state)
+/* And the middle is not unmapped then, which may be another thread's by now. */
+static void mapping_refused_leaves_nothing(void **state)
 {
 	static const int errors[] = { -EACCES, -EPERM, -ENOMEM, -ENODEV, -EAGAIN, -EINVAL };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
-		expect_reservation(&request, FAR + 4096);
-		mock_expect(errors[i], "mmap(%#lx, %zu, *)", FAR + 2 * MIB, request.len);
-		expect_munmap(FAR + 4096, request.len + request.align);
+		expect_in_room(&request, FAR + 2 * MIB, errors[i], 0);
 		assert_not_placed(&request, errors[i]);
 	}
+}
+
+static void reservation_that_cannot_be_given_back(void **state)
+{
+	(void)state;
+	mock_expect_map(FAR, "mmap(0, %zu, 0, %#x, -1, 0)", 8 * MIB, RESERVE);
+	mock_expect(-ENOMEM, "munmap(%#lx, %zu)", FAR + 2 * MIB, 4 * MIB);
+	expect_munmap(FAR, 8 * MIB);
+	assert_not_placed(&request, -ENOMEM);
 }
 
 static void length_that_overflows_with_its_alignment(void **state)
@@ -281,8 +311,11 @@ static void same_address_spreads(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(reservation_gives_back_head_and_tail),
-		TEST(reservation_that_is_aligned_has_no_head),
+		TEST(middle_is_given_back_before_mapping),
+		TEST(reservation_that_is_aligned_has_a_head),
+		TEST(place_taken_meanwhile_is_looked_for_again),
+		TEST(place_always_taken_meanwhile),
+		TEST(place_taken_meanwhile_on_an_old_kernel),
 		TEST(next_goes_below_the_last_in_one_call),
 		TEST(freed_place_is_taken_again),
 		TEST(guess_is_aligned_for_the_request),
@@ -291,7 +324,8 @@ int main(void)
 		TEST(guess_failing_for_good_is_the_answer),
 		TEST(no_guess_where_none_fits),
 		TEST(reservation_refused),
-		TEST(mapping_refused_gives_the_reservation_back),
+		TEST(mapping_refused_leaves_nothing),
+		TEST(reservation_that_cannot_be_given_back),
 		TEST(length_that_overflows_with_its_alignment),
 		TEST(base_pages_go_where_the_kernel_likes),
 		TEST(fixed),
