@@ -5,6 +5,8 @@ import re
 
 MAX_FUNCTION = 60
 MAX_FILE = 400
+MAX_COLUMNS = 100
+TAB = 8
 # Text for people, licences, drawings and what git and editors read.
 NO_LICENCE_LINE = re.compile(r"(^|/)(LICENSE|\.gitignore|\.editorconfig)$|\.(md|svg)$")
 HOME = re.compile(r"(?<![\w.$}*-])/(?:home|root|Users|work)/\w")
@@ -81,5 +83,15 @@ def check_length(path, text):
     return complaints
 
 
+def check_comments(path, text):
+    """clang-format keeps code within the columns; it would fill up the tables in comments."""
+    if not path.endswith((".c", ".h")):
+        return []
+    return [f"{path}:{number}: a comment beyond column {MAX_COLUMNS}"
+            for number, line in enumerate(text.splitlines(), 1)
+            if re.match(r"\s*(/\*| \*)", line) and len(line.expandtabs(TAB)) > MAX_COLUMNS]
+
+
 def check(path, text):
-    return check_licence(path, text) + check_names(path, text) + check_length(path, text)
+    return (check_licence(path, text) + check_names(path, text) + check_length(path, text) +
+            check_comments(path, text))

@@ -172,6 +172,12 @@ class SourcesTest(unittest.TestCase):
         self.assertEqual(len(sources.check_length("a.sh", "f() {\n" + "\tx\n" * 61 + "}\n")), 1)
         self.assertEqual(len(sources.check_length("a.h", "\n" * 401)), 1)
 
+    def test_comments(self):
+        self.assertEqual(sources.check_comments("a.c", "\t/* " + "x" * 89 + "\n"), [])
+        self.assertEqual(len(sources.check_comments("a.c", "\t/* " + "x" * 90 + "\n")), 1)
+        self.assertEqual(len(sources.check_comments("a.h", " * " + "x" * 98 + "\n")), 1)
+        self.assertEqual(sources.check_comments("a.md", " * " + "x" * 98 + "\n"), [])
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -179,8 +179,8 @@ class Measurement:
         page_tables, count = mappings.median_page_tables(pids)
         pool_kb, pool = pool_tables(pids)
         faults = statistics.median(mappings.minor_faults(pid)[0] for pid in pids)
-        return {"faults_of_pass": faults, "page_tables_kb": page_tables, "page_tables_of": count, "pool_tables_kb": pool_kb,
-                "pool_path": pool.path, "pool_bytes": pool.size,
+        return {"faults_of_pass": faults, "page_tables_kb": page_tables, "page_tables_of": count,
+                "pool_tables_kb": pool_kb, "pool_path": pool.path, "pool_bytes": pool.size,
                 "pool_huge_kb": sum(pool.kilobytes.get(name, 0) for name in (
                     "ShmemPmdMapped", "FilePmdMapped", "Shared_Hugetlb", "Private_Hugetlb"))}
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* One attach and detach beside mmap(2) and munmap(2) of the same file: untouched, and with a touch. */
+/*
+ * One attach and detach beside mmap(2) and munmap(2) of the same file: untouched, and with a touch.
+ */
 #include <sys/mman.h>
 
 #include "bench-shim.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * To forbid writing and to allow it again, for many processes that all have their tables filled: one
- * mshare_protect(), against an mprotect(2) by each process. The crowds take turns with the memory,
- * one after the other: where somebody maps the file by himself mshare_protect() is refused.
+ * To forbid writing and to allow it again, for many processes that all have their tables filled:
+ * one mshare_protect(), against an mprotect(2) by each process. The crowds take turns with the
+ * memory, one after the other: where somebody maps the file by himself mshare_protect() is refused.
  */
 #include <stdlib.h>
 #include <sys/mman.h>

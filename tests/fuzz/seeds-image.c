@@ -68,7 +68,9 @@ static const struct {
 	{ 2, { 1, 4096, IMAGE_CHUNK, 0, 5 }, 255 },
 };
 
-/* "at" is given relative to the table's end, less a page: the first chunk has a page and its map. */
+/*
+ * "at" is given relative to the table's end, less a page: the first chunk has a page and its map.
+ */
 static size_t table_seed(unsigned int index, uint8_t *buf)
 {
 	struct image_chunk first = { 0, image_data_at(tables[index].count), 8192, IMAGE_SPARSE, 3 };

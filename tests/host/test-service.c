@@ -107,12 +107,12 @@ static unsigned long sleeps_of(pid_t pid)
 }
 
 /*
- * Until the helper has looked at its object once more, however slow the machine is: it sleeps a
- * second at most, and looks at least every eighth time.
+ * Until the helper has looked at its object once more, however slow the machine is: it waits some
+ * seconds at most, and looks each time.
  */
 static void await_a_look(pid_t pid)
 {
-	unsigned long enough = sleeps_of(pid) + 10;
+	unsigned long enough = sleeps_of(pid) + 3;
 
 	assert_true(COMES_TRUE(sleeps_of(pid) >= enough, 3 * PATIENCE));
 }
@@ -200,6 +200,30 @@ static void leaves_after_last_user(void **state)
 	assert_true(COMES_TRUE(count_helpers(label, NULL) == 0, PATIENCE));
 }
 
+/* While it has nothing to do it waits; what it has waited for it sees at once. Bounds that a loaded
+ * machine keeps, and a helper that looks now and then does not. */
+static void end_is_seen_at_once(void **state)
+{
+	int missed = 0;
+
+	(void)state;
+	for (int i = 0; i < 10; i++) {
+		int fd = new_object(pmd);
+		const char *label = new_label();
+		pid_t pid = serving_helper(fd, label);
+		unsigned long sleeps;
+
+		pause_ms(300);
+		sleeps = sleeps_of(pid);
+		pause_ms(500);
+		assert_true(sleeps_of(pid) <= sleeps + 3);
+		sys_close(fd);
+		pause_ms(100);
+		missed += count_helpers(label, NULL);
+	}
+	assert_true(missed <= 3);
+}
+
 static void killed_helper_harms_nobody(void **state)
 {
 	const char *label = new_label();
@@ -230,6 +254,31 @@ static void terminates_when_told(void **state)
 		assert_int_equal(kill(serving_helper(fd, label), i ? SIGTERM : SIGHUP), 0);
 		assert_true(COMES_TRUE(host_present(fd) == 0, PATIENCE));
 		assert_true(COMES_TRUE(count_helpers(label, NULL) == 0, PATIENCE));
+	}
+	sys_close(fd);
+}
+
+/* Whoever inherits the helper must not take its end for a crash. */
+static void being_told_is_no_failure(void **state)
+{
+	static const int numbers[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
+	int fd = fcntl(new_object(pmd), F_DUPFD_CLOEXEC, 10);
+	int status;
+
+	(void)state;
+	assert_int_equal(host_announce(fd), 0);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			dup2(fd, HOST_FD);
+			execl(host_path(), "mshare-host", new_label(), NULL);
+			_exit(127);
+		}
+		assert_true(COMES_TRUE(host_present(fd) == 1, PATIENCE));
+		assert_int_equal(kill(pid, numbers[i]), 0);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(status, 0);
 	}
 	sys_close(fd);
 }
@@ -306,8 +355,10 @@ int main(void)
 		cmocka_unit_test_setup(size_is_followed, needs_collapse),
 		cmocka_unit_test(racing_starters_get_one_helper),
 		cmocka_unit_test(leaves_after_last_user),
+		cmocka_unit_test(end_is_seen_at_once),
 		cmocka_unit_test_setup(killed_helper_harms_nobody, needs_collapse),
 		cmocka_unit_test(terminates_when_told),
+		cmocka_unit_test(being_told_is_no_failure),
 		cmocka_unit_test_setup(sealing_is_possible, needs_collapse),
 		cmocka_unit_test(exit_codes),
 	};

@@ -7,13 +7,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -81,6 +84,39 @@ static int start_with_all_blocked(void)
 	CHECK(sigprocmask(SIG_SETMASK, &all, NULL) == 0);
 	CHECK(start_unseen() == 0);
 	CHECK(sigpending(&pending) == 0 && !sigismember(&pending, SIGCHLD));
+	return 0;
+}
+
+/* Who gets orphans would get the helper, and keep it as a zombie or take its end for a crash. */
+static int start_where_orphans_stay(void)
+{
+	const char *label = new_label();
+	int fd = new_object(OBJECT_SIZE);
+
+	CHECK(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0);
+	CHECK(host_ensure(fd, label) == -EOPNOTSUPP);
+	CHECK(strstr(host_reason(-EOPNOTSUPP), "subreaper"));
+	CHECK(no_children_left() && host_present(fd) == 0);
+	CHECK(prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0) == 0);
+	CHECK(host_ensure(fd, label) == 0);
+	CHECK(COMES_TRUE(host_present(fd) == 1, PATIENCE));
+	return 0;
+}
+
+static int start_as_first_process(void)
+{
+	int fd = new_object(OBJECT_SIZE);
+	int status;
+	pid_t pid;
+
+	if (unshare(CLONE_NEWUSER | CLONE_NEWPID)) {
+		print_message("# no process numbers of one's own here\n");
+		return 0;
+	}
+	pid = fork();
+	if (pid == 0)
+		_exit(getpid() != 1 || host_ensure(fd, "first") != -EOPNOTSUPP);
+	CHECK(waitpid(pid, &status, 0) == pid && status == 0);
 	return 0;
 }
 
@@ -269,6 +305,36 @@ static int helper_has_nothing(void)
 	return 0;
 }
 
+/* A helper that is stopped, and a timer that is faster than the time it is given. */
+static int wait_under_signals(void)
+{
+	const struct itimerval each = { { 0, 10000 }, { 0, 10000 } };
+	const struct sigaction action = { .sa_handler = on_child };
+	int ends[2];
+	char byte;
+
+	CHECK(sys_pipe(ends) == 0);
+	CHECK(sigaction(SIGALRM, &action, NULL) == 0);
+	CHECK(setitimer(ITIMER_REAL, &each, NULL) == 0);
+	CHECK(sys_read_byte(ends[0], &byte, 200) == -ETIMEDOUT);
+	CHECK(sys_write_byte(ends[1], 7) == 0);
+	CHECK(sys_read_byte(ends[0], &byte, 200) == 1 && byte == 7);
+	return 0;
+}
+
+/* The program runs at a priority of its own if it may. */
+static int helper_stands_back(void)
+{
+	const struct sched_param above = { .sched_priority = 1 };
+	pid_t pid;
+
+	if (sched_setscheduler(0, SCHED_FIFO, &above))
+		print_message("# no right to a real-time policy\n");
+	pid = serving_helper(new_object(OBJECT_SIZE), new_label());
+	CHECK(sched_getscheduler(pid) == SCHED_BATCH);
+	return 0;
+}
+
 #define CHILD_TEST(function)                                                                       \
 	static void test_##function(void **state)                                                  \
 	{                                                                                          \
@@ -279,6 +345,8 @@ CHILD_TEST(start_unseen)
 CHILD_TEST(start_with_handler)
 CHILD_TEST(start_with_child_ignored)
 CHILD_TEST(start_with_all_blocked)
+CHILD_TEST(start_where_orphans_stay)
+CHILD_TEST(start_as_first_process)
 CHILD_TEST(start_beside_reaper)
 CHILD_TEST(start_from_threads)
 CHILD_TEST(start_from_low_descriptor)
@@ -286,6 +354,8 @@ CHILD_TEST(start_without_descriptors)
 CHILD_TEST(start_of_nothing)
 CHILD_TEST(start_with_output_read)
 CHILD_TEST(helper_has_nothing)
+CHILD_TEST(wait_under_signals)
+CHILD_TEST(helper_stands_back)
 
 int main(void)
 {
@@ -294,6 +364,8 @@ int main(void)
 		cmocka_unit_test(test_start_with_handler),
 		cmocka_unit_test(test_start_with_child_ignored),
 		cmocka_unit_test(test_start_with_all_blocked),
+		cmocka_unit_test(test_start_where_orphans_stay),
+		cmocka_unit_test(test_start_as_first_process),
 		cmocka_unit_test(test_start_beside_reaper),
 		cmocka_unit_test(test_start_from_threads),
 		cmocka_unit_test(test_start_from_low_descriptor),
@@ -301,6 +373,8 @@ int main(void)
 		cmocka_unit_test(test_start_of_nothing),
 		cmocka_unit_test(test_start_with_output_read),
 		cmocka_unit_test(test_helper_has_nothing),
+		cmocka_unit_test(test_wait_under_signals),
+		cmocka_unit_test(test_helper_stands_back),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* mshare_advise(): what is about the memory works for all on every backend; the rest is the host's. */
+/*
+ * mshare_advise(): what is about the memory works for all on every backend; the rest is the host's.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

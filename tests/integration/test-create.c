@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "backend.h"
@@ -50,6 +51,65 @@ static void named(void **state)
 	check_equal(name_count(name), 0);
 	check_equal(region_file(r).st_nlink, 0);
 	region_end(r);
+}
+
+static void close_standard_descriptors(void)
+{
+	for (int fd = 0; fd <= STDERR_FILENO; fd++)
+		close(fd);
+}
+
+static void check_high(mshare_t r)
+{
+	check(r);
+	check(mshare_fd(r) > STDERR_FILENO);
+	check(fcntl(mshare_fd(r), F_GETFD) & FD_CLOEXEC);
+	region_end(r);
+}
+
+static void without_standard_descriptors(void *arg)
+{
+	const char *name = arg;
+	int room[2];
+
+	close_standard_descriptors();
+	check_high(mshare_create(NULL, pmd_size(), NULL));
+	check_high(mshare_create(name, pmd_size(), NULL));
+	check_high(mshare_open(name, O_RDWR, NULL));
+	check(mshare_unlink(name) == 0);
+	for (int fd = 0; fd <= STDERR_FILENO; fd++)
+		check(fcntl(fd, F_GETFD) == -1);
+	check(pipe(room) == 0 && room[0] == 0 && room[1] == 1);
+}
+
+/* What a daemon writes to its standard error must not go into a region. */
+static void standard_descriptors_are_left_free(void **state)
+{
+	char name[NAME_SIZE];
+
+	(void)state;
+	child_run(without_standard_descriptors, (void *)name_make(name, "daemon"));
+}
+
+/* No higher descriptor may be had: nothing is made. */
+static void with_low_descriptors_only(void *arg)
+{
+	const struct rlimit none = { 3, 3 };
+
+	close(0);
+	check(setrlimit(RLIMIT_NOFILE, &none) == 0);
+	check_refused(!mshare_create(NULL, pmd_size(), NULL), EMFILE);
+	check_refused(!mshare_create(arg, pmd_size(), NULL), EMFILE);
+	check(fcntl(0, F_GETFD) == -1);
+}
+
+static void standard_descriptors_are_not_a_last_resort(void **state)
+{
+	char name[NAME_SIZE];
+
+	(void)state;
+	child_run(with_low_descriptors_only, (void *)name_make(name, "low"));
+	check_equal(name_count(name), 0);
 }
 
 static void sizes_are_rounded_up(void **state)
@@ -235,6 +295,8 @@ int main(void)
 	const struct CMUnitTest cases[] = {
 		cmocka_unit_test(anonymous),
 		cmocka_unit_test(named),
+		cmocka_unit_test(standard_descriptors_are_left_free),
+		cmocka_unit_test(standard_descriptors_are_not_a_last_resort),
 		cmocka_unit_test(sizes_are_rounded_up),
 		cmocka_unit_test(sizes_follow_the_level),
 		cmocka_unit_test(mode_is_cut_by_umask),

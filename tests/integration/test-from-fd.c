@@ -155,6 +155,22 @@ static void other_files_are_refused(void **state)
 	refuse_and_close(eventfd(0, EFD_CLOEXEC), ENODEV);
 }
 
+/* What mmap(2) says of a regular file is known when it is attached. */
+static void file_without_mmap(void **state)
+{
+	int fd = open("/sys/kernel/mm/transparent_hugepage/enabled", O_RDONLY | O_CLOEXEC);
+	mshare_t r;
+
+	(void)state;
+	if (fd < 0 || !backend_is(MSHARE_BACKEND_PLAIN))
+		return;
+	r = mshare_from_fd(fd, NULL);
+	check(r);
+	check_refused(mshare_attach(r, NULL, 0, 1, PROT_READ, 0) == MAP_FAILED, ENODEV);
+	region_end(r);
+	close(fd);
+}
+
 static void not_a_descriptor(void **state)
 {
 	(void)state;
@@ -271,6 +287,7 @@ int main(void)
 		cmocka_unit_test(length_between_pages),
 		cmocka_unit_test(own_descriptor_is_independent),
 		cmocka_unit_test(other_files_are_refused),
+		cmocka_unit_test(file_without_mmap),
 		cmocka_unit_test(not_a_descriptor),
 		cmocka_unit_test(empty_file),
 		cmocka_unit_test(not_open_for_reading),

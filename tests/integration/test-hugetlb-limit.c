@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A control group may use fewer huge pages than the pool has. The kernel reserves them all the same,
- * and raises SIGBUS at the first touch too many: a new region must not consist of them.
+ * A control group may use fewer huge pages than the pool has. The kernel reserves them all the
+ * same, and raises SIGBUS at the first touch too many: a new region must not consist of them.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What the library does on the side does not show in the program: no children, no SIGCHLD, no
- * threads, no changed signal masks. */
+/*
+ * What the library does on the side does not show in the program: no children, no SIGCHLD, no
+ * threads, no changed signal masks.
+ */
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
@@ -101,8 +103,10 @@ static void flush_a_file(void *arg)
 	check(mshare_flush(r, 0, 0, MSHARE_FLUSH_DATA) == 0);
 	nothing_has_changed(&before);
 	region_end(r);
-	/* Idle workers of the kernel's io_uring end after seconds; before Linux 6.18 the last one only
-	 * with the thread it works for. */
+	/*
+	 * Idle workers of the kernel's io_uring end after seconds; before Linux 6.18 the last one
+	 * only with the thread it works for.
+	 */
 	for (int i = 0; i < 2000 && proc_kernel_workers() > 1; i++)
 		usleep(10000);
 	check(proc_kernel_workers() <= 1);

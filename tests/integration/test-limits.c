@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Limits reached: descriptors, address space, mappings, /dev/shm. Each is a clean failure, and all
- * works again when the limit is gone. Every case runs in a process of its own. */
+/*
+ * Limits reached: descriptors, address space, mappings, /dev/shm. Each is a clean failure, and all
+ * works again when the limit is gone. Every case runs in a process of its own.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -40,8 +42,8 @@ static void use_up_descriptors(int spare)
 }
 
 /*
- * Where the kernel module is, it has to be asked for parts that are of other objects: that takes one
- * for a moment, but for hugetlb, which has no parts.
+ * Where the kernel module is, it has to be asked for parts that are of other objects: that takes
+ * one for a moment, but for hugetlb, which has no parts.
  */
 static void needs_no_descriptor(mshare_t r)
 {
@@ -228,8 +230,10 @@ static void file_size(void **state)
 	region_end(r);
 }
 
-/* mshare-host looks about once a second whether the last user has gone; until then it holds the
- * memory of a region that nobody else knows any more. */
+/*
+ * mshare-host holds the memory of a region that nobody else knows any more until it has seen that
+ * the last user has gone.
+ */
 static void wait_until_free(const char *path, uint64_t bytes)
 {
 	struct statvfs fs = { 0 };

@@ -159,6 +159,24 @@ static void other_calls(void **state)
 	region_end(r);
 }
 
+/* Refused before anything is undone. */
+static void revoking_what_is_sealed(void **state)
+{
+	mshare_t r = region_make(REGION);
+	char *p = region_attach_all(r);
+
+	(void)state;
+	p[0] = 1;
+	if (is_enforced()) {
+		check(mshare_map(r, 0, pmd_size(), -1, 0, READ_WRITE) == 0);
+		p[0] = 2;
+	}
+	check(fcntl(mshare_fd(r), F_ADD_SEALS, F_SEAL_SHRINK) == 0);
+	check_refused(mshare_revoke(r) == -1, EPERM);
+	check_equal(p[0], is_enforced() ? 2 : 1);
+	region_end(r);
+}
+
 static void refusals(void **state)
 {
 	mshare_t r = region_make(REGION);
@@ -197,6 +215,7 @@ int main(void)
 		cmocka_unit_test(a_file),
 		cmocka_unit_test(rights),
 		cmocka_unit_test(other_calls),
+		cmocka_unit_test(revoking_what_is_sealed),
 		cmocka_unit_test(refusals),
 	};
 

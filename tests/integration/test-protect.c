@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One mshare_protect(), every attached process: where page tables are shared. With other backends it
- * is refused, and nobody's rights have changed.
+ * One mshare_protect(), every attached process: where page tables are shared. With other backends
+ * it is refused, and nobody's rights have changed.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mshare_resize() and mshare_revoke(): who is attached keeps addresses and bytes, can have the rest,
- * and gets SIGBUS where it was cut off.
+ * mshare_resize() and mshare_revoke(): who is attached keeps addresses and bytes, can have the
+ * rest, and gets SIGBUS where it was cut off.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Each setting of huge pages for shared memory that an administrator can make, also while regions are
- * in use: memory is there, and the library says what it is. The setting is the machine's, so this
- * runs in guests only (tests/guest/suite-long.list).
+ * Each setting of huge pages for shared memory that an administrator can make, also while regions
+ * are in use: memory is there, and the library says what it is. The setting is the machine's, so
+ * this runs in guests only (tests/guest/suite-long.list).
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -246,13 +246,64 @@ static void probed_together(void **state)
 	run_crew(&crew, probe);
 }
 
+struct cancelled {
+	mshare_t r;
+	char name[NAME_SIZE];
+	bool calls_ended, good;
+};
+
+static bool call_everything(const struct cancelled *c)
+{
+	struct mshare_stat st = { .size = sizeof(st), .want = MSHARE_STAT_TABLES };
+	mshare_t named = mshare_create(c->name, pmd_size(), NULL);
+	void *p = mshare_attach(c->r, NULL, 0, pmd_size(), READ_WRITE, MSHARE_POPULATE);
+
+	return named && p != MAP_FAILED && mshare_stat(c->r, &st) == 0 &&
+	       mshare_flush(c->r, 0, 0, MSHARE_FLUSH_DISCARD) == 0 &&
+	       mshare_detach(c->r, p, pmd_size()) == 0 && mshare_unlink(c->name) == 0 &&
+	       mshare_close(named) == 0;
+}
+
+/* Ends at the first cancellation point there is. */
+static void *call_when_cancelled(void *arg)
+{
+	struct cancelled *c = arg;
+
+	pthread_cancel(pthread_self());
+	c->good = call_everything(c);
+	c->calls_ended = true;
+	pthread_testcancel();
+	return NULL;
+}
+
+static void no_call_is_a_cancellation_point(void **state)
+{
+	struct cancelled c = { .r = region_make(pmd_size()) };
+	struct stat st;
+	pthread_t thread;
+	void *result;
+	int fd = mshare_fd(c.r);
+
+	(void)state;
+	name_make(c.name, "cancel");
+	check(pthread_create(&thread, NULL, call_when_cancelled, &c) == 0);
+	check(pthread_join(thread, &result) == 0);
+	check(c.calls_ended && c.good);
+	check(result == PTHREAD_CANCELED);
+	region_end(c.r);
+	check(fstat(fd, &st) == -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest cases[] = {
 		cmocka_unit_test(probed_together), /* first: nothing is cached yet */
-		cmocka_unit_test(one_handle_for_all),  cmocka_unit_test(one_of_many_succeeds),
-		cmocka_unit_test(closed_during_calls), cmocka_unit_test(many_handles),
+		cmocka_unit_test(one_handle_for_all),
+		cmocka_unit_test(one_of_many_succeeds),
+		cmocka_unit_test(closed_during_calls),
+		cmocka_unit_test(many_handles),
 		cmocka_unit_test(own_sentences),
+		cmocka_unit_test(no_call_is_a_cancellation_point),
 	};
 
 	return RUN_CASES(cases);

@@ -13,7 +13,7 @@ struct proc_mapping {
 	uintptr_t end;
 	char perms[5];
 	uint64_t off;
-	dev_t dev; /* inode numbers repeat: libraries of a small system have those of memory files */
+	dev_t dev; /* inode numbers repeat: a small system's libraries have those of memfds */
 	ino_t ino;
 };
 
@@ -36,7 +36,9 @@ void proc_check_footprint(const struct proc_footprint *before, const char *what)
 
 size_t proc_descriptors(void);
 
-/* Threads of the program; and those that the kernel adds for io_uring, which run none of its code. */
+/*
+ * Threads of the program; and those that the kernel adds for io_uring, which run none of its code.
+ */
 size_t proc_threads(void);
 size_t proc_kernel_workers(void);
 
@@ -47,8 +49,10 @@ uint64_t proc_smaps_bytes(const void *addr, const char *field);
 /* Page faults without I/O of this process so far. */
 long proc_minor_faults(void);
 
-/* For functions whose faults are counted: sanitizers fault in memory of their own for the accesses
- * they see. */
+/*
+ * For functions whose faults are counted: sanitizers fault in memory of their own for the accesses
+ * they see.
+ */
 #define uninstrumented __attribute__((noinline, no_sanitize_address, no_sanitize_thread))
 
 #endif

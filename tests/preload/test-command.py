@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -52,6 +53,10 @@ class Command(unittest.TestCase):
         self.refused(run("--min-size", "lots", "true"), 125, "lots")
         self.refused(run("--min-size", "0", "true"), 125, "--min-size")
         self.refused(run("--backend", "best", "true"), 125, "best")
+        self.refused(run("--json", "true"), 125, "--report")
+        env = os.environ | {"MSHARE_BACKEND": "thpp"}
+        self.refused(run("true", env=env), 125, "thpp")
+        self.assertEqual(run("--backend", "thp", "true", env=env).returncode, 0)
         self.refused(run("--report", self.directory / "no" / "report", "true"), 125, "No such file")
 
     def test_missing_library_is_125(self):
@@ -149,6 +154,14 @@ class Command(unittest.TestCase):
             self.assertEqual(ended[name], entry[name])
         self.assertEqual(ended["reason"], "")
 
+    def test_unknown_backend_of_a_service(self):
+        env = os.environ | {"MSHARE_RUN_BACKEND": "thpp", "MSHARE_RUN_REPORT": str(self.report),
+                            "LD_PRELOAD": os.environ["MSHARE_PRELOAD"]}
+        self.report.touch()
+        subprocess.run([sys.executable, "-c", MAP.format(size=9)], env=env, check=True)
+        if "left as it is" not in self.lines()[0][0]:
+            self.assertIn("MSHARE_RUN_BACKEND is none of", self.lines()[0][0])
+
     def test_report_in_words(self):
         line, = self.python(9, "--backend", "plain")
         self.assertRegex(line, r"\Apython[\d.]*\[\d+\]: 9 MiB, anonymous at 0x[0-9a-f]+: left as it is")
@@ -164,6 +177,39 @@ class Command(unittest.TestCase):
     def test_report_is_begun_anew(self):
         self.report.write_text("from yesterday\n")
         self.assertEqual(self.python(1), [])
+
+    def test_log_keeps_what_it_had(self):
+        log = self.directory / "log"
+        log.write_text("from yesterday\n")
+        for name in ("/dev/stderr", "/dev/fd/2", "/proc/self/fd/2", log):
+            with open(log, "a", encoding="utf-8") as end:
+                subprocess.run([MSHARE, "run", "--report", name, "--", sys.executable, "-c",
+                                MAP.format(size=9)], stderr=end, check=True)
+        lines = log.read_text().splitlines()
+        self.assertEqual(lines[0], "from yesterday")
+        self.assertEqual(len([line for line in lines if " 9 MiB, anonymous at " in line
+                              and ", ended with " not in line]), 4)
+
+    def map_with_default_signals(self, report, **options):
+        code = "import signal\nfor n in (signal.SIGPIPE, signal.SIGXFSZ):\n"
+        code += "    signal.signal(n, signal.SIG_DFL)\n" + MAP.format(size=9)
+        return subprocess.run([MSHARE, "run", "--report", report, "--", sys.executable, "-c",
+                               code], check=False, timeout=60, **options).returncode
+
+    def test_report_that_nobody_reads(self):
+        fifo = self.directory / "fifo"
+        os.mkfifo(fifo)
+        reader = subprocess.Popen(["sh", "-c", ": < \"$1\"", "sh", fifo])
+        self.assertEqual(self.map_with_default_signals(fifo), 0)
+        self.assertEqual(reader.wait(), 0)
+        ends = os.pipe()
+        os.close(ends[0])
+        self.assertEqual(self.map_with_default_signals("/dev/stderr", stderr=ends[1]), 0)
+        os.close(ends[1])
+
+    def test_report_that_may_not_grow(self):
+        limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+        self.assertEqual(self.map_with_default_signals(self.report, preexec_fn=limit), 0)
 
     def test_threshold(self):
         self.assertEqual(self.python(7), [])

@@ -2,8 +2,10 @@
 /* Shared mappings of files: same bytes for everybody, size and locks of the file untouched. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -180,6 +182,33 @@ static void locks(void)
 	close(fd);
 }
 
+#define ELSEWHERE (SIZE + 32768)
+
+/* A tmpfs for files, of which programs may lock the whole. */
+static void lock_elsewhere(void *unused)
+{
+	int fd;
+	char *p;
+
+	(void)unused;
+	if ((unshare(CLONE_NEWNS) && unshare(CLONE_NEWUSER | CLONE_NEWNS)) ||
+	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount("none", "/mnt", "tmpfs", 0, "huge=never")) {
+		fprintf(stderr, "no tmpfs can be mounted here\n");
+		return;
+	}
+	fd = open("/mnt/file", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	expect(fd >= 0 && ftruncate(fd, ELSEWHERE) == 0);
+	p = mmap(NULL, ELSEWHERE, READ_WRITE, MAP_SHARED, fd, 0);
+	expect(p != MAP_FAILED);
+	if (backend_is("thp"))
+		expect_left(ELSEWHERE);
+	expect(lockf(fd, F_TLOCK, 0) == 0);
+	expect(munmap(p, ELSEWHERE) == 0);
+	expect(lockf(fd, F_ULOCK, 0) == 0 && lockf(fd, F_TLOCK, 0) == 0);
+	close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	subject_start(argc, argv, (const char *const[]){ NULL });
@@ -190,5 +219,6 @@ int main(int argc, char **argv)
 	offsets();
 	shorter_than_the_mapping();
 	locks();
+	in_child(lock_elsewhere, NULL);
 	return 0;
 }

@@ -190,6 +190,19 @@ static void refusals(void)
 	close(fd);
 }
 
+#define WRONG (SIZE + (300 << 10))
+
+/* What the kernel has no sense for in memory without a file. */
+static void wrong_for_anonymous(void)
+{
+	errno = 0;
+	expect(mmap(NULL, WRONG, READ_WRITE, MAP_SHARED_VALIDATE | MAP_ANONYMOUS, -1, 0) ==
+	       MAP_FAILED);
+	expect(errno == EINVAL);
+	errno = 0;
+	expect(mmap(NULL, WRONG, READ_WRITE, ANONYMOUS, -1, 100) == MAP_FAILED && errno == EINVAL);
+}
+
 int main(int argc, char **argv)
 {
 	page = (size_t)sysconf(_SC_PAGESIZE);
@@ -204,5 +217,6 @@ int main(int argc, char **argv)
 	odd_hint();
 	protections();
 	refusals();
+	wrong_for_anonymous();
 	return 0;
 }

@@ -90,6 +90,39 @@ static void where_signals_are_awaited(void)
 	expect(raise(SIGHUP) == 0 && sigprocmask(SIG_SETMASK, &before, NULL) == 0 && handled == 2);
 }
 
+#define ON_SMALL_STACK (SIZE + 12288)
+
+static void map_on_small_stack(int number)
+{
+	char *p = mmap(NULL, ON_SMALL_STACK, READ_WRITE, ANONYMOUS, -1, 0);
+
+	(void)number;
+	if (p == MAP_FAILED || munmap(p, ON_SMALL_STACK))
+		_exit(1);
+	handled++;
+}
+
+/* As much stack as the kernel's own call needs, and nothing below it. */
+static void on_small_stack(void)
+{
+	struct sigaction act = { .sa_handler = map_on_small_stack, .sa_flags = SA_ONSTACK };
+	const size_t size = 16 << 10;
+	char *room = mmap(NULL, 2 * size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	stack_t stack = { .ss_sp = room + size, .ss_size = size };
+	sigset_t blocked, before;
+
+	handled = 0;
+	expect(room != MAP_FAILED && mprotect(room + size, size, READ_WRITE) == 0);
+	expect(sigaltstack(&stack, NULL) == 0 && sigaction(SIGUSR2, &act, NULL) == 0);
+	expect(sigemptyset(&blocked) == 0 && sigaddset(&blocked, SIGUSR2) == 0);
+	expect(sigprocmask(SIG_BLOCK, &blocked, &before) == 0 && raise(SIGUSR2) == 0);
+	expect(sigsuspend(&before) == -1 && handled == 1);
+	expect_left(ON_SMALL_STACK);
+	expect(sigprocmask(SIG_SETMASK, &before, NULL) == 0);
+	stack.ss_flags = SS_DISABLE;
+	expect(sigaltstack(&stack, NULL) == 0 && munmap(room, 2 * size) == 0);
+}
+
 /* Once a round, so that a slow machine gets on as well. */
 static void interrupt_soon(int round)
 {
@@ -127,6 +160,7 @@ int main(int argc, char **argv)
 	handler_is_left_alone();
 	on_another_stack();
 	where_signals_are_awaited();
+	on_small_stack();
 	anywhere();
 	expect_converted(SIZE);
 	return 0;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Sizes are as asked for: unmapping what was asked leaves nothing, whatever huge pages round up. */
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -71,6 +73,38 @@ static void neighbours_stay(void)
 	expect(munmap(room, ROOM) == 0);
 }
 
+static bool kernel_counts_by_heuristic(void)
+{
+	FILE *f = fopen("/proc/sys/vm/overcommit_memory", "re");
+	int mode = f ? fgetc(f) : EOF;
+
+	if (f)
+		fclose(f);
+	return mode == '0';
+}
+
+#define TOO_MUCH ((size_t)32 << 40)
+
+/* The process ends without a look at how much of it is huge, which would take long. */
+static void map_uncounted(void *unused)
+{
+	(void)unused;
+	expect(mmap(NULL, TOO_MUCH, READ_WRITE, ANONYMOUS | MAP_NORESERVE, -1, 0) != MAP_FAILED);
+}
+
+/* More than any machine has is refused when it is mapped, not when it is touched. */
+static void too_much_is_refused(void)
+{
+	if (!kernel_counts_by_heuristic())
+		return;
+	errno = 0;
+	expect(mmap(NULL, TOO_MUCH, READ_WRITE, ANONYMOUS, -1, 0) == MAP_FAILED);
+	expect(errno == ENOMEM);
+	expect_left(TOO_MUCH);
+	if (!backend_is("shim"))
+		in_child(map_uncounted, NULL);
+}
+
 int main(int argc, char **argv)
 {
 	subject_start(argc, argv, (const char *const[]){ NULL });
@@ -82,5 +116,6 @@ int main(int argc, char **argv)
 	expect_converted(SIZE + 4096 - 100);
 	protect_and_advise_whole();
 	neighbours_stay();
+	too_much_is_refused();
 	return 0;
 }

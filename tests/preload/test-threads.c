@@ -48,11 +48,35 @@ static void fork_meanwhile(void)
 	} while (atomic_load(&running));
 }
 
+#define ON_SMALL_STACK (SIZE + 8192)
+
+static void *map_and_unmap(void *unused)
+{
+	void *p = mmap(NULL, ON_SMALL_STACK, READ_WRITE, ANONYMOUS, -1, 0);
+
+	expect(p != MAP_FAILED && munmap(p, ON_SMALL_STACK) == 0);
+	return unused;
+}
+
+/* The kernel needs none of it; the first call, which finds out about the machine, needs most. */
+static void on_small_stack(void)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+
+	expect(pthread_attr_init(&attr) == 0);
+	expect(pthread_attr_setstacksize(&attr, 24 << 10) == 0);
+	expect(pthread_create(&thread, &attr, map_and_unmap, NULL) == 0);
+	expect(pthread_join(thread, NULL) == 0);
+	expect_converted(ON_SMALL_STACK);
+}
+
 int main(int argc, char **argv)
 {
 	pthread_t threads[THREADS];
 
 	subject_start(argc, argv, (const char *const[]){ NULL });
+	on_small_stack();
 	for (uintptr_t i = 0; i < THREADS; i++)
 		expect(pthread_create(&threads[i], NULL, work, (void *)i) == 0);
 	fork_meanwhile();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where something is missing or short, the program starts and runs all the same, and the report says
- * what it got and why.
+ * Where something is missing or short, the program starts and runs all the same, and the report
+ * says what it got and why.
  *
  * usage: test-NAME PATH-OF-MSHARE [BACKEND]
  */
@@ -40,8 +40,10 @@ static void use_memory(void)
 	expect(munmap(p, SIZE) == 0);
 }
 
-/* Enough for the program and its libraries, not for an aligned second try. In the program, because
- * a sanitizer in the command needs more. */
+/*
+ * Enough for the program and its libraries, not for an aligned second try. In the program, because
+ * a sanitizer in the command needs more.
+ */
 static void use_few_addresses(void)
 {
 	const struct rlimit few = { (rlim_t)64 << 20, (rlim_t)64 << 20 };
@@ -200,8 +202,10 @@ static const struct shortage shortages[] = {
 	  "\"event\": \"converted\"" },
 };
 
-/* Tables of regions of this size are not shared, though those of bigger ones would be: starts, and
- * the mapping fails. */
+/*
+ * Tables of regions of this size are not shared, though those of bigger ones would be: starts, and
+ * the mapping fails.
+ */
 static const struct shortage shortages_with_pool[] = {
 	{ "nothing is short", nothing, "--", "use", CONVERTED },
 	{ "RLIMIT_NOFILE", few_descriptors, "--", "use", CONVERTED },

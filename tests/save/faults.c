@@ -11,6 +11,12 @@
 static unsigned long countdown;
 static int fault;
 static const char *failed;
+static faults_seen *watcher;
+
+void faults_watch(faults_seen *seen)
+{
+	watcher = seen;
+}
 
 void faults_arm(unsigned long n, int err)
 {
@@ -27,6 +33,8 @@ const char *faults_disarm(void)
 
 static bool fails(const char *name)
 {
+	if (watcher)
+		watcher(name);
 	if (!countdown || --countdown)
 		return false;
 	failed = name;

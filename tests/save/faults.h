@@ -14,4 +14,8 @@ void faults_arm(unsigned long n, int err);
 /* The name of the one that failed; NULL: there were fewer. No more of them fail. */
 const char *faults_disarm(void);
 
+/* seen: told of each call before it is made, NULL: of none. */
+typedef void faults_seen(const char *name);
+void faults_watch(faults_seen *seen);
+
 #endif

@@ -22,8 +22,8 @@ struct actor {
 unsigned int storm_span(void (*call)(const struct actor *actor), const struct actor *actor);
 
 /*
- * Starts body(actor), which raises actor->begun, and kills it before `span` is over; the others too,
- * or not.
+ * Starts body(actor), which raises actor->begun, and kills it before `span` is over; the others
+ * too, or not.
  */
 void storm_once(child_body *body, struct actor *actor, unsigned int span);
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The progress function sees all of it and may stop it at every step, leaving everything as it was. */
+/*
+ * The progress function sees all of it and may stop it at every step, leaving everything as it was.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>

@@ -129,6 +129,14 @@ static void no_space_in_advance(void *unused)
 	there_and_back();
 }
 
+/* As on a tmpfs whose allocations take longer than the signals of a timer are apart. */
+static void interrupted_all_the_time(void *unused)
+{
+	(void)unused;
+	deny_call_with(SYS_fallocate, 1, UINT32_MAX, 0, EINTR);
+	there_and_back();
+}
+
 static void no_holes(void *unused)
 {
 	(void)unused;
@@ -159,9 +167,16 @@ static void no_stores_by_the_kernel(void *unused)
 static void denied(void **state)
 {
 	static child_body *const bodies[] = {
-		nothing_denied,		 no_ring,	   no_use_of_a_ring,
-		no_registered_buffers,	 no_locked_memory, no_direct_io,
-		no_space_in_advance,	 no_holes,	   no_sight_of_holes,
+		nothing_denied,
+		no_ring,
+		no_use_of_a_ring,
+		no_registered_buffers,
+		no_locked_memory,
+		no_direct_io,
+		no_space_in_advance,
+		interrupted_all_the_time,
+		no_holes,
+		no_sight_of_holes,
 		no_stores_by_the_kernel,
 	};
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `mshare load` that is killed at any moment: the region is whole, or nobody finds it under its name,
- * and nothing else is left of it.
- * `test-killed-command [ROUNDS [BACKEND]]`; MSHARE_TOOL is the command, or it is installed.
+ * `mshare load` that is killed at any moment: the region is whole, or nobody finds it under its
+ * name, and nothing else is left of it. `test-killed-command [ROUNDS [BACKEND]]`; MSHARE_TOOL is
+ * the command, or it is installed.
  */
 #include <dirent.h>
 #include <errno.h>

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Savers and loaders that are killed at any moment, and who is attached or hosts meanwhile: the file is
- * always a whole one, of a single version of the region; what a loader left half done has nothing
- * foreign in it, and is repaired by loading again; a region that `mshare load` makes is whole, or
- * does not have its name. `test-killed [ROUNDS [BACKEND]]`; the suite save-long has 500 rounds.
+ * Savers and loaders that are killed at any moment, and who is attached or hosts meanwhile: the
+ * file is always a whole one, of a single version of the region; what a loader left half done has
+ * nothing foreign in it, and is repaired by loading again; a region that `mshare load` makes is
+ * whole, or does not have its name. `test-killed [ROUNDS [BACKEND]]`; the suite save-long has 500
+ * rounds.
  */
 #include <errno.h>
 #include <fcntl.h>

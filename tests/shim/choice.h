@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Random choices, which are the same again for the same seed and stream. Not for several threads. */
+/*
+ * Random choices, which are the same again for the same seed and stream. Not for several threads.
+ */
 #ifndef TEST_CHOICE_H
 #define TEST_CHOICE_H
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Every operation of the ABI with input that is right, to be made wrong in one place. This process
- * hosts a file: CREATE for it is EEXIST, all others work. DETACH is for who is attached, and not here.
+ * hosts a file: CREATE for it is EEXIST, all others work. DETACH is for who is attached, and not
+ * here.
  */
 #ifndef TEST_OPERATIONS_H
 #define TEST_OPERATIONS_H

@@ -28,8 +28,8 @@ void scene_unharmed(const struct scene *s);
 void scene_end(struct scene *s);
 
 /*
- * Makes a scene, attaches in another process, acts there on that attachment, and ends the scene: the
- * data is right there as well. linked: it has been read before the act.
+ * Makes a scene, attaches in another process, acts there on that attachment, and ends the scene:
+ * the data is right there as well. linked: it has been read before the act.
  */
 typedef void scene_act(const struct scene *s, char *at);
 void scene_apart(size_t size, scene_act *act, bool linked);
@@ -37,7 +37,10 @@ void scene_apart(size_t size, scene_act *act, bool linked);
 /* For child_start(), with the scene: reads and writes its data until it is killed. */
 void scene_verify_on_and_on(void *scene);
 
-/* For the end of a test: no view is left in debugfs, whoever was killed. Views go soon, not at once. */
+/*
+ * For the end of a test: no view is left in debugfs, whoever was killed. Views go soon, not at
+ * once.
+ */
 int scene_check_no_views(void **state);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who may ask, and for what: descriptors that give no right to the file or are none, operations that
- * do not exist, 32-bit programs, other calls on the device.
+ * Who may ask, and for what: descriptors that give no right to the file or are none, operations
+ * that do not exist, 32-bit programs, other calls on the device.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Random operations with random input, from processes that host, attach, map, ask, answer and go,
- * for some seconds: `test-shim-abi-fuzz [SECONDS [SEED]]`. An attached process that takes no part sees its
- * data unharmed.
+ * for some seconds: `test-shim-abi-fuzz [SECONDS [SEED]]`. An attached process that takes no part
+ * sees its data unharmed.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Fields of the ABI's structs, and pointers to them, that are wrong: abi.h says what they answer. */
+/*
+ * Fields of the ABI's structs, and pointers to them, that are wrong: abi.h says what they answer.
+ */
 #include <errno.h>
 #include <string.h>
 #include <sys/ioctl.h>

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Which mappings can be hosted, which ranges attached, and which detached: all others are refused. */
+/*
+ * Which mappings can be hosted, which ranges attached, and which detached: all others are refused.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * madvise(2), process_madvise(2) and userfaultfd(2) on an attachment: each with its result, none with
- * an effect on others. What is for a region is done by its host.
+ * madvise(2), process_madvise(2) and userfaultfd(2) on an attachment: each with its result, none
+ * with an effect on others. What is for a region is done by its host.
  */
 #include <errno.h>
 #include <fcntl.h>

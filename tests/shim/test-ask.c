@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * MSHARE_CTL_ASK, NEXT and ANSWER: who may ask, what is handed over, and what becomes of it when one
- * of the two is stopped or killed. And views that are replaced.
+ * MSHARE_CTL_ASK, NEXT and ANSWER: who may ask, what is handed over, and what becomes of it when
+ * one of the two is stopped or killed. And views that are replaced.
  */
 #include <errno.h>
 #include <fcntl.h>

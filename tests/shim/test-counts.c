@@ -320,7 +320,9 @@ static void exit_at_once(void *unused)
 	(void)unused;
 }
 
-/* A child that does not touch the region links nothing, and so has nothing to flush when it ends. */
+/*
+ * A child that does not touch the region links nothing, and so has nothing to flush when it ends.
+ */
 static void fork_untouched(void *arg)
 {
 	const struct hosted *h = arg;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A hole that is written to when the disk is full: SIGBUS as with mmap(2), and all goes on after it. */
+/*
+ * A hole that is written to when the disk is full: SIGBUS as with mmap(2), and all goes on after
+ * it.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -43,9 +46,9 @@ static bool refused(char *at)
 }
 
 /*
- * Where the disk is full for us and for a plain mapping, just so, and for us again, also where it is
- * linked for reading by then. File systems give back at leisure what was deleted before: a disk that
- * was full may not be so a moment later, and it is tried again further on.
+ * Where the disk is full for us and for a plain mapping, just so, and for us again, also where it
+ * is linked for reading by then. File systems give back at leisure what was deleted before: a disk
+ * that was full may not be so a moment later, and it is tried again further on.
  */
 static size_t first_refused(int filler, char *at, char *plain)
 {

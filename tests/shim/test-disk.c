@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Files on ext4 and xfs: what attached processes write gets to the disk, also what is written after a
- * write-back has made the pages clean and read-only; and comes back from there.
+ * Files on ext4 and xfs: what attached processes write gets to the disk, also what is written after
+ * a write-back has made the pages clean and read-only; and comes back from there.
  */
 #include <fcntl.h>
 #include <stdio.h>

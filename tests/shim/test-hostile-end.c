@@ -29,7 +29,9 @@ static void sleep_as_another_program(const struct mapping *own)
 	check(!"exec");
 }
 
-/* The device stays open in the new program, and so does the view, of an address space it has left. */
+/*
+ * The device stays open in the new program, and so does the view, of an address space it has left.
+ */
 static void keep_the_device(const struct mapping *own)
 {
 	for (int fd = 3; fd < 64; fd++)

@@ -133,8 +133,8 @@ static void test_hole(void **state)
 }
 
 /*
- * Twice: Linux 6.1 asks whether shmem's "advise" makes this process one for khugepaged before it has
- * set the flag, so it is the second call that registers it.
+ * Twice: Linux 6.1 asks whether shmem's "advise" makes this process one for khugepaged before it
+ * has set the flag, so it is the second call that registers it.
  */
 static void advise_huge(const struct mapping *own)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Faults that meet signals: who is killed in one that may not drop its lock leaves the lock as it was,
- * and the first fault of a forked child is served although a signal is pending, which it cannot take
- * before its system call is over. `test-interrupted [ROUNDS]`.
+ * Faults that meet signals: who is killed in one that may not drop its lock leaves the lock as it
+ * was, and the first fault of a forked child is served although a signal is pending, which it
+ * cannot take before its system call is over. `test-interrupted [ROUNDS]`.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Eight processes attach, fork, verify, drop links, are killed and detach, all at once and at random, while
- * the host's pages are taken away. `test-storm [SECONDS]`.
+ * Eight processes attach, fork, verify, drop links, are killed and detach, all at once and at
+ * random, while the host's pages are taken away. `test-storm [SECONDS]`.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * No memory left: who is attached gets what a process with an ordinary mapping would get, and who is
- * killed for it takes nobody along.
+ * No memory left: who is attached gets what a process with an ordinary mapping would get, and who
+ * is killed for it takes nobody along.
  */
 #include <errno.h>
 #include <signal.h>

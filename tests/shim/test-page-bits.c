@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the kernel keeps of each page and entry: which page it is, how often it is mapped, whether it
- * was written to. All of it is the host's, and attached processes see it. clear_refs changes it.
+ * What the kernel keeps of each page and entry: which page it is, how often it is mapped, whether
+ * it was written to. All of it is the host's, and attached processes see it. clear_refs changes it.
  */
 #include <fcntl.h>
 #include <signal.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What mshare_map() has made of a region: when its host is killed, also in the middle of an exchange,
- * and while processes use the part that is being exchanged. `test-shim-parts [EXCHANGES]`.
+ * What mshare_map() has made of a region: when its host is killed, also in the middle of an
+ * exchange, and while processes use the part that is being exchanged. `test-shim-parts
+ * [EXCHANGES]`.
  */
 #include <errno.h>
 #include <stdatomic.h>

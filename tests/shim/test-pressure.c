@@ -104,7 +104,8 @@ static void compact(const struct scene *s, const struct servant *host)
 
 /*
  * Compaction takes what is at the bottom of memory to fill holes at the top, those of a region too
- * that happens to be there, which then stays. What was below is above by now, and another one moves.
+ * that happens to be there, which then stays. What was below is above by now, and another one
+ * moves.
  */
 static void test_compaction(void **state)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mshare_protect() while somebody is killed at a random moment, each round somebody else: an attached
- * process, one that is inside the call, or the host. Whoever lives has the rights that the last
- * successful call gave, or, where it was interrupted, that it was about to give; and after the end of
- * a host nobody's change until all have attached anew. `test-protect-storm [ROUNDS [SEED]]`.
+ * mshare_protect() while somebody is killed at a random moment, each round somebody else: an
+ * attached process, one that is inside the call, or the host. Whoever lives has the rights that the
+ * last successful call gave, or, where it was interrupted, that it was about to give; and after the
+ * end of a host nobody's change until all have attached anew. `test-protect-storm [ROUNDS [SEED]]`.
  */
 #include <errno.h>
 #include <signal.h>

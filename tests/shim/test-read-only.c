@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What is attached for reading cannot be written, by no way there is; and it shows what others write. */
+/*
+ * What is attached for reading cannot be written, by no way there is; and it shows what others
+ * write.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <liburing.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Flushes of all slots, while threads of an attached process fault them in again and others keep its
- * address space locked. On Linux 6.1 that makes blank tables, which are taken away again at once,
- * but never while somebody walks them: `test-shim-repair-storm [SECONDS]`.
+ * Flushes of all slots, while threads of an attached process fault them in again and others keep
+ * its address space locked. On Linux 6.1 that makes blank tables, which are taken away again at
+ * once, but never while somebody walks them: `test-shim-repair-storm [SECONDS]`.
  */
 #include <pthread.h>
 #include <stdlib.h>

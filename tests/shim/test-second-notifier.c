@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A second user of MMU notifiers in an attached process, such as KVM, hears of what happens to the
- * host's pages before the call that does it returns: else a virtual machine, or a device, would keep
- * a page that is somebody else's by then. `test-second-notifier [ROUNDS]`.
+ * host's pages before the call that does it returns: else a virtual machine, or a device, would
+ * keep a page that is somebody else's by then. `test-second-notifier [ROUNDS]`.
  */
 #include <errno.h>
 #include <fcntl.h>

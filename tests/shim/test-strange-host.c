@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hosts whose mapping is within the rules of mmap(2) and yet not the ordinary one: of memory that the
- * kernel itself may not touch, executable, in pieces off the grid; and one that the OOM killer reaps.
+ * Hosts whose mapping is within the rules of mmap(2) and yet not the ordinary one: of memory that
+ * the kernel itself may not touch, executable, in pieces off the grid; and one that the OOM killer
+ * reaps.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,7 +32,10 @@
 #define PATIENCE 120 /* seconds, for what otherwise never ends */
 #define EXECUTABLE (PROT_READ | PROT_WRITE | PROT_EXEC)
 
-/* The kernel keeps off such pages by looking at the VMA, which is not the file's where it is attached. */
+/*
+ * The kernel keeps off such pages by looking at the VMA, which is not the file's where it is
+ * attached.
+ */
 static void test_secret_memory(void **state)
 {
 	struct mapping own = { NULL, SLOT, (int)syscall(SYS_memfd_secret, 0) };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The module cannot be unloaded while anything of it is used, and leaves nothing when it is: loaded,
- * used and unloaded again and again. `test-shim-unload [TIMES]`. Ends with the module loaded.
+ * The module cannot be unloaded while anything of it is used, and leaves nothing when it is:
+ * loaded, used and unloaded again and again. `test-shim-unload [TIMES]`. Ends with the module
+ * loaded.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Several users. The descriptor of the file is the right, and the device adds none to it; tables are
- * those of a host whose user is the caller, the owner of the file, or root: never of anybody else.
+ * Several users. The descriptor of the file is the right, and the device adds none to it; tables
+ * are those of a host whose user is the caller, the owner of the file, or root: never of anybody
+ * else.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A fault that waits on behalf of the host, here for a frozen file system, does not keep the lock of
- * its address space: other threads map memory meanwhile, and take even its mapping away. One that is
- * in vain ends, whoever makes it.
+ * A fault that waits on behalf of the host, here for a frozen file system, does not keep the lock
+ * of its address space: other threads map memory meanwhile, and take even its mapping away. One
+ * that is in vain ends, whoever makes it.
  */
 #include <fcntl.h>
 #include <linux/fs.h>

@@ -6,7 +6,9 @@
 #include <sched.h>
 #include <sys/types.h>
 
-/* Counts those that are no zombies, and tells the processors that some are confined to, one each. */
+/*
+ * Counts those that are no zombies, and tells the processors that some are confined to, one each.
+ */
 int members(pid_t group, cpu_set_t *confined);
 
 /* Kills the command, and waits until its processes are gone. */

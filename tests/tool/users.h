@@ -22,8 +22,8 @@ void users_come(struct users *u, mshare_t r, int count);
 void users_go(struct users *u);
 
 /*
- * The region in what top --json says, which must be there. By device and inode: not all have a name, and
- * all memfds have the same path.
+ * The region in what top --json says, which must be there. By device and inode: not all have a
+ * name, and all memfds have the same path.
  */
 struct json_object *region_seen(struct json_object *census, mshare_t r);
 

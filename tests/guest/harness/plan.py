@@ -61,7 +61,7 @@ def _for_backend(rest, tests):
 def _select(path):
     tests = {test["name"]: test for test in project.tests() if "libmshare:abi" not in test["suite"]}
     suites = {_plain(suite) for test in tests.values() for suite in test["suite"]}
-    chosen, omitted, may_skip = {}, {}, {}
+    chosen, omitted, may_skip, limits = {}, {}, {}, {}
     for kind, rest in _words(path):
         if kind == "suite" and rest in suites:
             chosen |= {name: test for name, test in tests.items()
@@ -78,9 +78,13 @@ def _select(path):
         elif kind in ("omit", "may-skip"):
             name, reason = _split_reason(rest, tests)
             (omitted if kind == "omit" else may_skip)[name] = reason
+        elif kind == "limit":
+            name, seconds = _split_reason(rest, chosen)
+            limits[name] = {"timeout": int(seconds)}
         else:
             raise Mistake(f"{kind} {rest}")
-    return [test for name, test in chosen.items() if name not in omitted], may_skip
+    return [test | limits.get(name, {}) for name, test in chosen.items() if name not in omitted], \
+        may_skip
 
 
 def _word(word):
