@@ -27,8 +27,8 @@ static uint64_t seed_of(unsigned int id)
 }
 
 /*
- * What the kernel spends on page tables for this process, kB. Whole tables: entries of huge pages may
- * fit into one that the process has anyway, for its libraries or its stack.
+ * What the kernel spends on page tables for this process, kB. Whole tables: entries of huge pages
+ * may fit into one that the process has anyway, for its libraries or its stack.
  */
 static uint64_t page_table_kb(void)
 {
