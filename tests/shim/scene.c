@@ -21,6 +21,7 @@ struct scene scene_make(size_t size)
 
 void scene_unharmed(const struct scene *s)
 {
+	check(fsync(s->fd) == 0); /* writing it back later would empty slots */
 	pages_check(s->at, s->size, SCENE_SALT);
 	pages_check_file(s->fd, s->size, SCENE_SALT);
 	if (!s->huge)

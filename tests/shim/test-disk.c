@@ -41,7 +41,10 @@ static void ask_host(enum wish wish)
 	check(COMES_TRUE(host_desk->wish == NOTHING));
 }
 
-/* Only who asks for it writes back, so that what is dirty can be counted. */
+/*
+ * Only who asks for it writes back, so that what is dirty can be counted. Held for all cases
+ * together: letting go of it starts a write-back, which goes on for a while.
+ */
 static void hold_writeback(bool hold)
 {
 	static const char *const path = "/proc/sys/vm/dirty_writeback_centisecs";
@@ -53,7 +56,6 @@ static struct scene scene_on_disk(const char *directory, char *path)
 {
 	struct scene s = { .size = SIZE };
 
-	hold_writeback(true);
 	host_desk = shared_memory(sizeof(*host_desk));
 	s.fd = disk_file_in(directory, SIZE, path);
 	s.host = host_start_with(s.fd, SIZE, READ_WRITE, do_wishes);
@@ -63,7 +65,6 @@ static struct scene scene_on_disk(const char *directory, char *path)
 
 static void scene_on_disk_end(struct scene *s, const char *path)
 {
-	hold_writeback(false);
 	pages_fill(s->at, SIZE, SCENE_SALT);
 	host_desk->wish = LEAVE;
 	scene_end(s);
@@ -270,6 +271,10 @@ int main(void)
 		cmocka_unit_test(test_comes_back),   cmocka_unit_test(test_fills_holes),
 		cmocka_unit_test(test_by_library),
 	};
+	int failed;
 
-	return SHIM_MAIN(cases);
+	hold_writeback(true);
+	failed = SHIM_MAIN(cases);
+	hold_writeback(false);
+	return failed;
 }
