@@ -218,10 +218,10 @@ static void end_is_seen_at_once(void **state)
 		pause_ms(500);
 		assert_true(sleeps_of(pid) <= sleeps + 3);
 		sys_close(fd);
-		pause_ms(100);
+		pause_ms(200);
 		missed += count_helpers(label, NULL);
 	}
-	assert_true(missed <= 3);
+	assert_true(missed <= 5); /* one that looks each second misses 8 */
 }
 
 static void killed_helper_harms_nobody(void **state)
