@@ -256,7 +256,7 @@ MSHARE_API int mshare_detach(mshare_t r, void *addr, size_t len);
  *   ENXIO       the range passes the present end of the region
  *   EACCES      DISCARD on a region opened read-only
  *   EPERM       DISCARD on a sealed memfd
- *   EOPNOTSUPP  the backend has no shared translations, or the file system cannot punch holes
+ *   EOPNOTSUPP  no shared translations, or no holes in this file system; DISCARD: see mshare_map()
  *   EIO, ENOSPC, EDQUOT  from the device or file system; some data may not have been written
  *   EMFILE, ENFILE  no descriptor is left to reach the kernel module
  *   ENOMEM      no memory, or no room in the address space

@@ -6,12 +6,6 @@ static void add(struct candidates *out, const struct backend_ops *ops)
 	out->ops[out->count++] = ops;
 }
 
-static void add_small_pages(struct candidates *out)
-{
-	add(out, &backend_shim);
-	add(out, &backend_plain);
-}
-
 /* A forced backend is the only one: failing is better than measuring something else than asked for.
  */
 static bool only_forced(const struct region_request *req, struct candidates *out)
@@ -32,10 +26,11 @@ void choose_new(const struct region_request *req, struct candidates *out)
 		add(out, &backend_hugetlb);
 	if (prefer != MSHARE_PAGES_BASE)
 		add(out, &backend_thp);
-	add_small_pages(out);
+	add(out, &backend_shim);
+	add(out, &backend_plain);
 }
 
-void choose_existing(const struct region_request *req, enum region_kind kind,
+void choose_existing(const struct region_request *req, enum region_kind kind, bool hosted,
 		     struct candidates *out)
 {
 	if (only_forced(req, out))
@@ -44,7 +39,11 @@ void choose_existing(const struct region_request *req, enum region_kind kind,
 		add(out, &backend_hugetlb);
 		return;
 	}
+	if (hosted)
+		add(out, &backend_shim);
 	if (kind == REGION_SHMEM && req->attr.prefer != MSHARE_PAGES_BASE)
 		add(out, &backend_thp);
-	add_small_pages(out);
+	if (!hosted)
+		add(out, &backend_shim);
+	add(out, &backend_plain);
 }

@@ -135,6 +135,8 @@ static int host_error(int err)
 		return fail(err, "advise: the host process does not answer; is it stopped?");
 	if (err == -ENOMEM || err == -EMFILE || err == -ENFILE || err == -EPERM)
 		return fail(err, "advise: %s", strerrordesc_np(-err));
+	if (err == -ENXIO)
+		return fail(err, "advise: the end of the region has moved before the range's");
 	if (err == -EINVAL)
 		return fail(-EOPNOTSUPP, "advise: this kernel does not know it");
 	return fail(-EOPNOTSUPP, "advise: no host process to do it (%s)", strerrordesc_np(-err));

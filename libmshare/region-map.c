@@ -93,9 +93,6 @@ static int map_error(const struct range *range, int err)
 	if (err == -EUSERS)
 		return fail(-ENOMEM, "map: the region has as many parts as the module allows "
 				     "(parts_per_region)");
-	if (err == -ENXIO)
-		return fail(err, "map: offset %lld and length %llu pass the end, which has moved",
-			    (long long)range->off, (unsigned long long)range->len);
 	if (err == -ETXTBSY || err == -EACCES)
 		return fail(-EACCES, "map: the object cannot be written (%s)",
 			    err == -EACCES ? "append-only" : "in use as swap space");
@@ -130,14 +127,12 @@ static int map_anonymous(struct region *r, const struct map_request *req, const 
 	return map_fd(r, &with_fd, range, len);
 }
 
-int region_map(struct region *r, const struct map_request *req)
+static int map_range(struct region *r, const struct map_request *req)
 {
 	struct range range;
 	uint64_t len;
-	int err = check_words(r, req);
+	int err = range_find(r, "map", req->off, req->len, &range);
 
-	if (!err)
-		err = range_find(r, "map", req->off, req->len, &range);
 	if (!err)
 		err = range_check(&range, "map", r->grid);
 	if (!err)
@@ -150,7 +145,14 @@ int region_map(struct region *r, const struct map_request *req)
 	return err ? err : map_fd(r, req, &range, len);
 }
 
-/* For mshare_revoke(), after which nothing is to be left. */
+int region_map(struct region *r, const struct map_request *req)
+{
+	int err = check_words(r, req);
+
+	return err ? err : map_range(r, req);
+}
+
+/* For mshare_revoke(), after which nothing is to be left: by whatever backend the caller has. */
 int region_unmap_parts(struct region *r)
 {
 	struct map_request original = { .fd = r->fd, .prot = PROT_READ | PROT_WRITE };
@@ -160,5 +162,5 @@ int region_unmap_parts(struct region *r)
 		return fail(-EBUSY, "revoke: %s", SHIM_ORPHANED);
 	if (parts < 0)
 		return shim_parts_error(parts, "revoke");
-	return parts ? region_map(r, &original) : 0;
+	return parts ? map_range(r, &original) : 0;
 }

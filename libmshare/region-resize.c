@@ -67,6 +67,16 @@ static int reserve_huge(const struct region *r, uint64_t old, uint64_t more)
 	return err ? err : sys_munmap(addr, more);
 }
 
+/* What is past the end now: another process may have moved that meanwhile. */
+static void give_back_huge(const struct region *r, uint64_t size)
+{
+	uint64_t end;
+
+	if (region_size_now(r, &end) ||
+	    (end < size && sys_punch_hole(r->fd, (off_t)end, (off_t)(size - end))))
+		debug("huge pages past the end stay reserved");
+}
+
 static int grow(const struct region *r, uint64_t old, uint64_t size)
 {
 	int err = 0;
@@ -78,9 +88,8 @@ static int grow(const struct region *r, uint64_t old, uint64_t size)
 	if (err)
 		return err;
 	err = sys_ftruncate(r->fd, (off_t)size);
-	if (err && r->kind == REGION_HUGETLB &&
-	    sys_punch_hole(r->fd, (off_t)old, (off_t)(size - old)))
-		debug("huge pages past the end stay reserved");
+	if (err && r->kind == REGION_HUGETLB)
+		give_back_huge(r, size);
 	return err;
 }
 

@@ -12,6 +12,7 @@
 #include "choose.h"
 #include "control.h"
 #include "log.h"
+#include "shim-parts.h"
 
 static struct region *region_alloc(void)
 {
@@ -131,7 +132,11 @@ int region_adopt(int fd, const struct region_request *req, struct region **out)
 		return fail(-ENOMEM, "no memory for a region's bookkeeping");
 	err = backing_inspect(fd, r);
 	if (!err) {
-		choose_existing(req, r->kind, &candidates);
+		bool hosted = r->kind != REGION_HUGETLB && shim_hosts(fd, r->writable);
+
+		if (hosted && req->attr.prefer > MSHARE_PAGES_BASE)
+			snprintf(r->reason, sizeof(r->reason), "a process hosts its page tables");
+		choose_existing(req, r->kind, hosted, &candidates);
 		err = try_candidates(r, req, &candidates, false);
 	}
 	if (err) {

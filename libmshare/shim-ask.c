@@ -79,6 +79,9 @@ int shim_ask_failed(const char *call, const struct range *range, int err)
 			    "%s: %llu bytes from %lld on: no memory, or the host process has too "
 			    "many mappings (vm.max_map_count)",
 			    call, (unsigned long long)range->len, (long long)range->off);
+	case -ENXIO:
+		return fail(err, "%s: offset %lld and length %llu pass the end, which has moved",
+			    call, (long long)range->off, (unsigned long long)range->len);
 	case -EPERM:
 		return fail(err, "%s: the memfd is sealed against writing", call);
 	case -EMFILE:

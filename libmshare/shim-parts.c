@@ -9,7 +9,7 @@
 #include "mshare/abi.h"
 #include "shim-ask.h"
 
-static int count(int device, int fd, uint32_t prot)
+static int parts_of_view(int device, int fd, uint32_t prot)
 {
 	struct mshare_ctl_query query = { .size = sizeof(query), .fd = fd, .prot = prot };
 	int err = mshare_ctl(device, MSHARE_CTL_QUERY, &query);
@@ -20,22 +20,32 @@ static int count(int device, int fd, uint32_t prot)
 }
 
 /* A host may have one of the two views only. */
-static int count_with(int device, const struct region *r)
+static int count(int device, int fd, bool writable)
 {
-	int parts = count(device, r->fd, MSHARE_VIEW_READ);
+	int parts = parts_of_view(device, fd, MSHARE_VIEW_READ);
 
-	if (parts == -ENOENT && r->writable)
-		parts = count(device, r->fd, MSHARE_VIEW_READ | MSHARE_VIEW_WRITE);
-	return parts < 0 && parts != -EOWNERDEAD ? 0 : parts;
+	if (parts == -ENOENT && writable)
+		parts = parts_of_view(device, fd, MSHARE_VIEW_READ | MSHARE_VIEW_WRITE);
+	return parts;
+}
+
+bool shim_hosts(int fd, bool writable)
+{
+	cleanup_fd int device = ctl_open();
+	int parts = device < 0 ? device : count(device, fd, writable);
+
+	return parts >= 0 || parts == -EOWNERDEAD;
 }
 
 int shim_parts(const struct region *r)
 {
 	cleanup_fd int device = r->kind == REGION_HUGETLB ? -ENOSYS : ctl_open();
+	int parts;
 
 	if (device == -EMFILE || device == -ENFILE)
 		return device;
-	return device < 0 ? 0 : count_with(device, r);
+	parts = device < 0 ? 0 : count(device, r->fd, r->writable);
+	return parts < 0 && parts != -EOWNERDEAD ? 0 : parts;
 }
 
 int shim_parts_error(int parts, const char *call)

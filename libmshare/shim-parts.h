@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whether parts of a region are of other objects, as mshare_map() makes them: only the kernel
- * module knows, and only who shares page tables sees them.
+ * Whether a process hosts page tables for a region, and whether parts of it are of other objects,
+ * as mshare_map() makes them: only the kernel module knows, and only who shares tables sees them.
  */
 #ifndef MSHARE_SHIM_PARTS_H
 #define MSHARE_SHIM_PARTS_H
 
 #include "region.h"
+
+/* For the object fd; false also for who may not ask. */
+bool shim_hosts(int fd, bool writable);
 
 /*
  * How many; 0 also for who may not ask. -EOWNERDEAD: see SHIM_ORPHANED. -EMFILE, -ENFILE: no

@@ -21,9 +21,10 @@ extern "C" {
  * call fail as any bad address does. Needs the kernel module: elsewhere nobody can change another
  * process's page tables. It binds attachments, those that are made later too, and is forgotten when
  * nobody is attached any more. Who attaches after the host process was killed is not bound by what
- * was said before; nor is who has the right to map the file by itself (mshare_fd()). A call that
- * fails has changed nothing, but for ETIMEDOUT and where the host process is killed meanwhile: then
- * it may be done in part, until everybody has attached anew.
+ * was said before; nor is who has the right to map the file by itself (mshare_fd()), or attaches
+ * with another backend or without shared tables (mshare_stat: backend). A call that fails has
+ * changed nothing, but for ETIMEDOUT and where the host process is killed meanwhile: then it may be
+ * done in part, until everybody has attached anew.
  *
  * Returns 0; -1 on failure:
  *   EBADF       r is NULL, closed or not a handle
@@ -83,7 +84,7 @@ MSHARE_API int mshare_protect(mshare_t r, off_t off, size_t len, int prot);
  *   ENOTCONN    nobody is attached
  *   EBUSY       not everybody would see it: a process has the region attached with another host's
  *               tables, as after the end of a host process, or with none, or maps that part of the
- *               region's object by itself, whatever the rights
+ *               region's object by itself, whatever the rights, as mshare_lock() does
  *   ETIMEDOUT   the host process did not answer within ten seconds; it may still do it
  *   ENOMEM      no memory, or too many parts (parts_per_region of the module, vm.max_map_count)
  *   EMFILE, ENFILE  no descriptor is left to reach the kernel module
@@ -203,7 +204,8 @@ MSHARE_API int mshare_mempolicy(mshare_t r, off_t off, size_t len, int mode,
  * Everybody learns the size by mshare_stat(). Attachments keep their addresses and lengths; what is
  * new reads as zero and can be attached by all, with MSHARE_SAME_ADDR behind what was there. Huge
  * pages for it are reserved before it can be touched. What is cut off is lost, and touching it
- * raises SIGBUS in every process, until the region is made longer again.
+ * raises SIGBUS in every process, until the region is made longer again. Of calls at the same time
+ * the last one decides, also about what another has just added.
  *
  * Returns 0; -1 on failure, and then the size is what it was:
  *   EBADF      r is NULL, closed or not a handle
@@ -211,7 +213,7 @@ MSHARE_API int mshare_mempolicy(mshare_t r, off_t off, size_t len, int mode,
  *   EOVERFLOW  size does not fit a file offset, or exceeds RLIMIT_FSIZE
  *   EACCES     the region is opened read-only
  *   EPERM      the memfd is sealed against growing or shrinking
- *   ENOSPC     the file system holds less (see MSHARE_NORESERVE), or a quota is full
+ *   ENOSPC     shared memory: the file system holds less (see MSHARE_NORESERVE); a quota is full
  *   ENOMEM     no free huge pages, or no memory
  *   EOPNOTSUPP  shorter, while parts of the region are of other objects (mshare_map)
  *   EIO        from the device

@@ -139,35 +139,31 @@ static int host_object(int device, int object)
 	return writable < 0 ? writable : make_views(device, writable);
 }
 
-/* Of a file that has grown: new views that show all of it. Who is attached keeps the old ones. */
-static int replace_views(int device, int object)
+/* Of a file that has grown: a new view that shows all of it. Who is attached keeps the old one. */
+static int replace_view(int device, int object, const struct mapping *before)
 {
-	static const int prots[] = { PROT_READ, PROT_READ | PROT_WRITE };
+	const struct mapping copy = *before;
 	cleanup_fd int writable = open_for_writing(object);
-	int err = writable < 0 ? writable : 0;
 
-	for (size_t i = 0; !err && i < sizeof(prots) / sizeof(prots[0]); i++) {
-		const struct mapping *before = mappings_largest(prots[i]);
-		const struct mapping copy = before ? *before : (struct mapping){ 0 };
-
-		if (before)
-			err = make_view(device, writable, prots[i], &copy);
-	}
-	return err;
+	return writable < 0 ? writable : make_view(device, writable, copy.prot, &copy);
 }
 
-/* More is wanted than is mapped; not more than there is. */
+/* To be done to all of a range, the views have to show it; not more than there is. */
 static int grow(int device, int object, uint64_t end)
 {
-	const struct mapping *largest = mappings_largest(PROT_READ);
+	static const int prots[] = { PROT_READ, PROT_READ | PROT_WRITE };
 	struct stat st;
 	int err = sys_fstat(object, &st);
 
-	if (err)
-		return err;
-	if (end > (uint64_t)st.st_size + page_sizes()->pmd)
-		return -ENXIO;
-	return largest && end <= largest->len ? 0 : replace_views(device, object);
+	if (!err && end > (uint64_t)st.st_size + page_sizes()->pmd)
+		err = -ENXIO;
+	for (size_t i = 0; !err && i < sizeof(prots) / sizeof(prots[0]); i++) {
+		const struct mapping *largest = mappings_largest(prots[i]);
+
+		if (largest && largest->len < end)
+			err = replace_view(device, object, largest);
+	}
+	return err;
 }
 
 static int rights_of_view(uint32_t rights)
@@ -177,7 +173,7 @@ static int rights_of_view(uint32_t rights)
 }
 
 /* Another file for a range. The kernel must know before it is mapped. */
-static int map_part(int device, int object, const struct mshare_ctl_next *asked)
+static int map_part(int device, const struct mshare_ctl_next *asked)
 {
 	struct mshare_ctl_part announced = { .size = sizeof(announced), .id = asked->id };
 	struct part part = {
@@ -186,10 +182,8 @@ static int map_part(int device, int object, const struct mshare_ctl_next *asked)
 		.fd_off = asked->map_off,
 		.prot = rights_of_view(asked->argument),
 	};
-	int err = grow(device, object, asked->off + asked->len);
+	int err;
 
-	if (err)
-		return err;
 	part.fd = mshare_ctl(device, MSHARE_CTL_PART, &announced);
 	if (part.fd < 0)
 		return part.fd;
@@ -200,15 +194,19 @@ static int map_part(int device, int object, const struct mshare_ctl_next *asked)
 
 static int do_asked(int device, int object, const struct mshare_ctl_next *asked)
 {
+	int err = grow(device, object, asked->off + asked->len);
+
+	if (err)
+		return err;
 	switch (asked->operation) {
 	case MSHARE_ASK_PROTECT:
 		return mappings_protect(asked->off, asked->len, rights_of_view(asked->argument));
 	case MSHARE_ASK_ADVISE:
 		return mappings_advise(asked->off, asked->len, (int)asked->argument);
 	case MSHARE_ASK_GROW:
-		return grow(device, object, asked->off + asked->len);
+		return 0;
 	case MSHARE_ASK_MAP:
-		return map_part(device, object, asked);
+		return map_part(device, asked);
 	default:
 		return -EOPNOTSUPP;
 	}

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -159,6 +160,28 @@ static void other_calls(void **state)
 	region_end(r);
 }
 
+/* Whatever backend the administrator's handle has. */
+static void revoked_by_another_backend(void **state)
+{
+	mshare_t r = region_make(REGION), other;
+	char *p = region_attach_all(r);
+
+	(void)state;
+	if (is_enforced()) {
+		check(mshare_map(r, 0, pmd_size(), -1, 0, READ_WRITE) == 0);
+		p[0] = 1;
+		check(setenv("MSHARE_BACKEND", "plain", 1) == 0);
+		other = mshare_from_fd(mshare_fd(r), NULL);
+		check(setenv("MSHARE_BACKEND", "shim", 1) == 0);
+		check(other);
+		check(mshare_revoke(other) == 0);
+		check_equal(access_signal(p, false), SIGBUS);
+		check_equal(access_signal(p + pmd_size(), false), SIGBUS);
+		check(mshare_close(other) == 0);
+	}
+	region_end(r);
+}
+
 /* Refused before anything is undone. */
 static void revoking_what_is_sealed(void **state)
 {
@@ -215,6 +238,7 @@ int main(void)
 		cmocka_unit_test(a_file),
 		cmocka_unit_test(rights),
 		cmocka_unit_test(other_calls),
+		cmocka_unit_test(revoked_by_another_backend),
 		cmocka_unit_test(revoking_what_is_sealed),
 		cmocka_unit_test(refusals),
 	};

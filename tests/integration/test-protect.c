@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "backend.h"
@@ -210,6 +211,42 @@ static void who_comes_later(void **state)
 	region_end(r);
 }
 
+static mshare_t opened_without_wishes(mshare_t r)
+{
+	const char *backend = getenv("MSHARE_BACKEND");
+	char *forced = backend ? strdup(backend) : NULL;
+	mshare_t again;
+
+	unsetenv("MSHARE_BACKEND");
+	again = mshare_from_fd(mshare_fd(r), NULL);
+	check(again);
+	if (forced)
+		setenv("MSHARE_BACKEND", forced, 1);
+	free(forced);
+	return again;
+}
+
+/* Who does not say how it wants to share gets the tables that there are, and so is bound. */
+static void who_opens_it_later(void **state)
+{
+	mshare_t r = region_make(REGION), again;
+	char *p = region_attach_all(r), *q;
+
+	(void)state;
+	if (is_enforced()) {
+		check(mshare_protect(r, 0, pmd_size(), PROT_READ) == 0);
+		again = opened_without_wishes(r);
+		q = region_attach_all(again);
+		check_equal(region_stat(again, 0).backend, MSHARE_BACKEND_SHIM);
+		check_equal(access_signal(q, true), SIGSEGV);
+		check_equal(access_signal(q + pmd_size(), true), 0);
+		check(mshare_detach(again, q, REGION) == 0);
+		check(mshare_close(again) == 0);
+	}
+	check(mshare_detach(r, p, REGION) == 0);
+	region_end(r);
+}
+
 /* What no host can reach is found before anything is done. */
 static void mapped_by_itself(void **state)
 {
@@ -306,6 +343,7 @@ int main(void)
 		cmocka_unit_test(readers_stay_readers),
 		cmocka_unit_test(system_calls_fail),
 		cmocka_unit_test(who_comes_later),
+		cmocka_unit_test(who_opens_it_later),
 		cmocka_unit_test(mapped_by_itself),
 		cmocka_unit_test(forgotten_when_nobody_is_attached),
 		cmocka_unit_test(refusals),

@@ -99,6 +99,29 @@ static void grown_under_protection(void **state)
 	region_end(r);
 }
 
+/* What nobody has attached yet, nor the host mapped, is protected as the rest. */
+static void protected_before_it_is_attached(void **state)
+{
+	const size_t size = (size_t)1 << 30;
+	mshare_t r = region_make(REGION);
+	char *p = region_attach_all(r), *rest;
+
+	(void)state;
+	if (backend_is(MSHARE_BACKEND_SHIM)) {
+		check(mshare_resize(r, size + REGION) == 0);
+		check(mshare_protect(r, 0, 0, PROT_READ) == 0);
+		rest = mshare_attach(r, NULL, (off_t)size, REGION, READ_WRITE, 0);
+		check(rest != MAP_FAILED);
+		check_equal(region_stat(r, 0).backend, MSHARE_BACKEND_SHIM);
+		check_equal(access_signal(rest, true), SIGSEGV);
+		check_equal(access_signal(p, true), SIGSEGV);
+		check(mshare_protect(r, (off_t)size, 0, READ_WRITE) == 0);
+		check_equal(access_signal(rest, true), 0);
+		check_equal(access_signal(p, true), SIGSEGV);
+	}
+	region_end(r);
+}
+
 static void shrinks(void **state)
 {
 	mshare_t r = region_make(REGION);
@@ -278,6 +301,7 @@ int main(void)
 		cmocka_unit_test(grows),
 		cmocka_unit_test(outgrows_its_host),
 		cmocka_unit_test(grown_under_protection),
+		cmocka_unit_test(protected_before_it_is_attached),
 		cmocka_unit_test(shrinks),
 		cmocka_unit_test(sizes_are_rounded),
 		cmocka_unit_test(revoked),

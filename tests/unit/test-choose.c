@@ -50,12 +50,16 @@ static void order_for_an_existing_object(void **state)
 	(void)state;
 	for (uint32_t prefer = 0; prefer <= MSHARE_PAGES_PUD; prefer++) {
 		req.attr.prefer = prefer;
-		choose_existing(&req, REGION_HUGETLB, &got);
+		choose_existing(&req, REGION_HUGETLB, false, &got);
 		assert_order(&got, "hugetlb");
-		choose_existing(&req, REGION_FILE, &got);
+		choose_existing(&req, REGION_FILE, false, &got);
 		assert_order(&got, "shim plain");
-		choose_existing(&req, REGION_SHMEM, &got);
+		choose_existing(&req, REGION_FILE, true, &got);
+		assert_order(&got, "shim plain");
+		choose_existing(&req, REGION_SHMEM, false, &got);
 		assert_order(&got, prefer == MSHARE_PAGES_BASE ? "shim plain" : "thp shim plain");
+		choose_existing(&req, REGION_SHMEM, true, &got);
+		assert_order(&got, prefer == MSHARE_PAGES_BASE ? "shim plain" : "shim thp plain");
 	}
 }
 
@@ -71,7 +75,7 @@ static void forced_is_the_only_one(void **state)
 		assert_non_null(req.forced);
 		choose_new(&req, &got);
 		assert_order(&got, names[i]);
-		choose_existing(&req, REGION_SHMEM, &got);
+		choose_existing(&req, REGION_SHMEM, true, &got);
 		assert_order(&got, names[i]);
 	}
 }
