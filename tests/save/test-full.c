@@ -140,8 +140,8 @@ static int mount_disk(void)
 	char command[3 * ALBUM_PATH];
 
 	snprintf(command, sizeof(command),
-		 "PATH=$PATH:/sbin:/usr/sbin; d=/proc/%d/fd/%d; "
-		 "mke2fs -q -F -t ext4 -O ^has_journal -E nodiscard $d && "
+		 "d=/proc/%d/fd/%d; "
+		 "/sbin/mke2fs -q -F -t ext4 -O ^has_journal -E nodiscard $d && "
 		 "mount -o loop,errors=continue $d %s",
 		 (int)getpid(), fd, album_dir());
 	if (!run(command))

@@ -11,7 +11,8 @@ from . import kernels, paths, project
 DIRECTORIES = """usr/bin usr/sbin usr/lib usr/lib64 usr/libexec etc proc sys dev tmp run var/tmp root
     home share scratch scratch-xfs guest""".split()
 MERGED = ("bin", "sbin", "lib", "lib64")
-TOOLS = {"bash": "bash", "flock": "util-linux"}  # what tests/lib/with-hugepages needs
+# What tests/lib/with-hugepages and tests/save/test-full.c need.
+TOOLS = {"bin/bash": "bash", "bin/flock": "util-linux", "sbin/mke2fs": "e2fsprogs"}
 OPTIONAL_TOOLS = ("strace",)
 ACCOUNTS = "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:user:/tmp:/bin/sh\n" \
            "other:x:1001:1001:other:/tmp:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"
@@ -40,8 +41,9 @@ def _skeleton(root):
 
 def _tools(root):
     for name, package in TOOLS.items():
-        (root / "usr" / "bin" / name).unlink(missing_ok=True)
-        shutil.copy(paths.tool(name, package), root / "usr" / "bin" / name)
+        target = root / "usr" / name
+        target.unlink(missing_ok=True)
+        shutil.copy(paths.tool(target.name, package), target)
     for path in filter(None, map(shutil.which, OPTIONAL_TOOLS)):
         shutil.copy(path, root / "usr" / "bin")
 
