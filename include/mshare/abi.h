@@ -186,8 +186,8 @@ struct mshare_ctl_wait {
  * map_off == off makes the range what it was, which is refused only where the host is gone.
  *   EPERM    PROTECT, ADVISE and MAP: fd is not open for writing. MAP: map_fd is sealed
  *   EBUSY    PROTECT, MAP: there are attachments to another host, or to one that is gone; or a
- *            mapping of the file itself that allows in the range what is to be forbidden, for MAP
- *            whatever it allows
+ *            mapping of the file itself, by a process that is no host of it, that allows in the
+ *            range what is to be forbidden, for MAP whatever it allows
  *   ENOTCONN PROTECT, MAP: nobody is attached
  *   EUSERS   MAP: the region would have more parts than parts_per_region allows
  *   EPIPE    the host has ended before it answered

@@ -73,7 +73,8 @@ static void link_around(struct mshim_link *link, const struct vm_fault *vmf,
 			mshim_slot_fill(link, nr, pmd, entry);
 	}
 	spin_unlock(ptl);
-	trace_mshare_link(view, vmf->address, link->nr_filled - before);
+	if (link->nr_filled != before)
+		trace_mshare_link(view, vmf->address, link->nr_filled - before);
 }
 
 enum outcome {

@@ -138,7 +138,7 @@ struct mshim_link {
 	bool excludes;			/* zaps have the i_mmap lock of the VMA's file: flight.c */
 	unsigned long nr_filled, nr_blank;
 	bool repairing;			/* a worker is on its way: repair.c */
-	unsigned int impatient;		/* faults that wait for it */
+	unsigned long impatient;	/* jiffies: since when faults wait for it; or 0 */
 	unsigned long *filled;		/* bit a slot: it holds a host entry */
 	unsigned long *blank;		/* bit a slot: see walkers.c */
 };
@@ -182,8 +182,8 @@ int mshim_view_create(struct mshim_control *control, const struct mshare_ctl_cre
 void mshim_views_show(struct seq_file *out);
 struct mshim_view *mshim_view_find(struct file *file, u32 prot);
 void mshim_view_put(struct mshim_view *view);
+bool mshim_hosts_file(const struct mm_struct *mm, const struct inode *inode);
 bool mshim_is_host(struct mm_struct *mm);
-bool mshim_hosts_views(const struct mm_struct *mm);
 pid_t mshim_view_host(const struct mshim_view *view);
 bool mshim_view_has_others(const struct mshim_view *view);
 

@@ -10,7 +10,7 @@
 
 #include "mshim.h"
 
-/* Faults that may not retry are repeated for so many jiffies while the worker has its turn. */
+/* Faults that may not retry are repeated for so many jiffies, while the worker has its turn. */
 #define PATIENCE 100
 
 struct repair {
@@ -100,7 +100,9 @@ vm_fault_t mshim_repair_wait(struct mshim_link *link)
 
 	spin_lock(&link->view->lock);
 	mshim_repair_later(link);
-	patient = link->impatient++ < PATIENCE;
+	if (!link->impatient)
+		link->impatient = jiffies | 1;
+	patient = time_before(jiffies, link->impatient + PATIENCE);
 	spin_unlock(&link->view->lock);
 	schedule_timeout_killable(1);
 	return patient ? VM_FAULT_NOPAGE : VM_FAULT_OOM;

@@ -55,7 +55,7 @@ static bool is_alive(const struct mm_struct *mm)
 }
 
 /*
- * Whether somebody who is no host has mapped the file itself, beyond the reach of any host. The
+ * Whether somebody who is no host of the file has mapped it himself, beyond the reach of any. The
  * mutex comes before i_mmap_rwsem, so that hosts can be told from others in here.
  */
 static bool mapped_otherwise(const struct mshim_view *view, const struct mshare_ctl_ask *ask)
@@ -69,7 +69,7 @@ static bool mapped_otherwise(const struct mshim_view *view, const struct mshare_
 		struct vm_area_struct *vma = rb_entry(node, struct vm_area_struct, shared.rb);
 
 		found = exceeds(vma, ask) && is_alive(vma->vm_mm) &&
-			!mshim_hosts_views(vma->vm_mm);
+			!mshim_hosts_file(vma->vm_mm, file_inode(view->backing));
 	}
 	i_mmap_unlock_read(mapping);
 	return found;

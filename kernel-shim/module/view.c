@@ -67,13 +67,14 @@ pid_t mshim_view_host(const struct mshim_view *view)
 	return pid_has_task(view->host, PIDTYPE_TGID) ? pid_vnr(view->host) : 0;
 }
 
-bool mshim_hosts_views(const struct mm_struct *mm)
+/* inode: NULL for any. */
+bool mshim_hosts_file(const struct mm_struct *mm, const struct inode *inode)
 {
 	struct mshim_view *view;
 
 	lockdep_assert_held(&mshim_views_mutex);
 	hash_for_each_possible(views_by_mm, view, by_mm, (unsigned long)mm) {
-		if (view->mm == mm)
+		if (view->mm == mm && (!inode || file_inode(view->backing) == inode))
 			return true;
 	}
 	return false;
@@ -84,7 +85,7 @@ bool mshim_is_host(struct mm_struct *mm)
 	bool found;
 
 	mutex_lock(&mshim_views_mutex);
-	found = mshim_hosts_views(mm);
+	found = mshim_hosts_file(mm, NULL);
 	mutex_unlock(&mshim_views_mutex);
 	return found;
 }

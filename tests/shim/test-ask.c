@@ -31,6 +31,7 @@ static int answer_to(const struct mshare_ctl_next *next)
 
 struct asked_host {
 	int fd;
+	int besides; /* that it maps as anybody may, if not -1 */
 	struct signpost ready;
 };
 
@@ -40,6 +41,8 @@ static void host_and_answer(void *arg)
 	struct mapping own = { map_plain(h->fd, SIZE, READ_WRITE), SIZE, h->fd };
 	int device = device_open();
 
+	if (h->besides != -1)
+		map_plain(h->besides, SIZE, READ_WRITE);
 	check_equal(view_create(device, h->fd, &own, READ_WRITE), 0);
 	signpost_raise(&h->ready);
 	for (;;) {
@@ -58,9 +61,9 @@ static void host_and_answer(void *arg)
 	}
 }
 
-static pid_t start_host(int fd)
+static pid_t start_host_with(int fd, int besides)
 {
-	struct asked_host h = { .fd = fd };
+	struct asked_host h = { .fd = fd, .besides = besides };
 	pid_t pid;
 
 	signpost_make(&h.ready);
@@ -68,6 +71,11 @@ static pid_t start_host(int fd)
 	signpost_await(&h.ready);
 	signpost_close(&h.ready);
 	return pid;
+}
+
+static pid_t start_host(int fd)
+{
+	return start_host_with(fd, -1);
 }
 
 static int ask(int fd, uint32_t operation, uint32_t argument, uint32_t timeout_ms)
@@ -202,6 +210,23 @@ static void test_protection_is_for_all(void **state)
 	detach(at, SIZE);
 	check_equal(ask(fd, MSHARE_ASK_PROTECT, 0, 1000), -ENOTCONN);
 	child_kill(host);
+	close(fd);
+}
+
+/* Whoever hosts another file has no right to this one for that. */
+static void test_protection_is_for_other_hosts(void **state)
+{
+	int fd = memory_file(SIZE), other = memory_file(SIZE);
+	pid_t host = start_host(fd), stranger = start_host_with(other, fd);
+	char *at = attach(fd, SIZE, READ_WRITE);
+
+	(void)state;
+	check_equal(ask(fd, MSHARE_ASK_PROTECT, MSHARE_VIEW_READ, 1000), -EBUSY);
+	child_kill(stranger);
+	check_equal(ask(fd, MSHARE_ASK_PROTECT, MSHARE_VIEW_READ, 1000), -EPERM); /* is 1 */
+	detach(at, SIZE);
+	child_kill(host);
+	close(other);
 	close(fd);
 }
 
@@ -348,6 +373,7 @@ int main(void)
 		cmocka_unit_test(test_host_is_killed),
 		cmocka_unit_test(test_asker_is_killed),
 		cmocka_unit_test(test_protection_is_for_all),
+		cmocka_unit_test(test_protection_is_for_other_hosts),
 		cmocka_unit_test(test_remains_are_no_hindrance),
 		cmocka_unit_test(test_who_may_ask),
 		cmocka_unit_test_teardown(test_replaced_view, scene_check_no_views),

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Everything at once: processes that verify, fork, attach and detach, advise, punch holes and pass
- * pages to a pipe, over one set of tables. Seconds as the first argument.
+ * pages to a pipe, over one set of tables. The contents of the first half are verified, the second
+ * is emptied all the time while they touch it. Seconds as the first argument.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -34,6 +35,12 @@ static size_t any_slot(unsigned int *seed)
 	return (size_t)rand_r(seed) % (SIZE / SLOT) * SLOT;
 }
 
+static void touch_any(char *at, unsigned int *seed)
+{
+	*(volatile char *)(at + any_slot(seed));
+	*(volatile char *)(at + SIZE + any_slot(seed));
+}
+
 static void verify(char *at, unsigned int *seed)
 {
 	(void)seed;
@@ -54,7 +61,7 @@ static void fork_deep(char *at, unsigned int *seed)
 			return;
 		}
 		pages_check(at, SLOT, SALT);
-		*(volatile char *)(at + any_slot(seed));
+		touch_any(at, seed);
 	}
 	_exit(0);
 }
@@ -64,16 +71,16 @@ static void advise(char *at, unsigned int *seed)
 	static const int advice[] = { MADV_DONTNEED, MADV_COLD, MADV_PAGEOUT };
 
 	check(madvise(at + any_slot(seed), SLOT, advice[rand_r(seed) % 3]) == 0);
-	*(volatile char *)(at + any_slot(seed));
+	touch_any(at, seed);
 }
 
 static void attach_again(char *at, unsigned int *seed)
 {
-	char *mine = attach(object, SIZE, READ_WRITE);
+	char *mine = attach(object, 2 * SIZE, READ_WRITE);
 
 	(void)at;
-	*(volatile char *)(mine + any_slot(seed));
-	detach(mine, SIZE);
+	touch_any(mine, seed);
+	detach(mine, 2 * SIZE);
 }
 
 static void splice_out(char *at, unsigned int *seed)
@@ -89,18 +96,19 @@ static void splice_out(char *at, unsigned int *seed)
 	close(ends[1]);
 }
 
-/* A hole in the second file half is filled again at once by who made it: nobody checks there. */
+/* A page that is there is taken away from everybody. */
 static void punch(char *at, unsigned int *seed)
 {
-	(void)at;
-	check(fallocate(object, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-			(off_t)(SIZE + any_slot(seed)), PAGE) == 0);
+	size_t off = SIZE + any_slot(seed);
+
+	at[off] = 1;
+	check(fallocate(object, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)off, PAGE) == 0);
 }
 
 static void repeat(void (*work)(char *, unsigned int *), unsigned int seed)
 {
 	double end = now() + seconds;
-	char *at = attach(object, SIZE, READ_WRITE);
+	char *at = attach(object, 2 * SIZE, READ_WRITE);
 	unsigned long rounds = 0;
 
 	while (now() < end) {
@@ -108,7 +116,7 @@ static void repeat(void (*work)(char *, unsigned int *), unsigned int seed)
 		rounds++;
 	}
 	check(rounds > 0);
-	detach(at, SIZE);
+	detach(at, 2 * SIZE);
 	_exit(0);
 }
 
@@ -119,14 +127,16 @@ static void test_storm(void **state)
 	};
 	const size_t count = sizeof(works) / sizeof(works[0]);
 	pid_t children[sizeof(works) / sizeof(works[0])];
+	struct mshare_ctl_query before, after;
 	struct host host;
 	char *at;
 
 	(void)state;
 	object = memory_file(2 * SIZE);
 	host = host_start(object, 2 * SIZE, READ_WRITE);
-	at = attach(object, SIZE, READ_WRITE);
+	at = attach(object, 2 * SIZE, READ_WRITE);
 	pages_fill(at, SIZE, SALT);
+	before = view_query(object, READ_WRITE);
 	for (size_t i = 0; i < count; i++) {
 		children[i] = fork();
 		check(children[i] >= 0);
@@ -140,7 +150,9 @@ static void test_storm(void **state)
 		check(status == 0);
 	}
 	pages_check(at, SIZE, SALT);
-	detach(at, SIZE);
+	after = view_query(object, READ_WRITE);
+	check(after.invalidations > before.invalidations && after.flushes > before.flushes);
+	detach(at, 2 * SIZE);
 	host_leaves(&host);
 	close(object);
 }
