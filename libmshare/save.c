@@ -262,7 +262,7 @@ static int save(struct save *s, struct region *r, const struct mshare_image_attr
 int region_save(struct region *r, int dirfd, const char *path, const struct mshare_image_attr *attr)
 {
 	struct save s = { .progress = { .attr = attr } };
-	int err = target_open(&s.target, dirfd, path, (mode_t)attr->mode);
+	int err = target_open(&s.target, r, dirfd, path, (mode_t)attr->mode);
 
 	if (err)
 		return err;

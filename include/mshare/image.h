@@ -53,8 +53,8 @@ struct mshare_image_attr {
  *
  * Returns 0; -1 on failure, with the old file as it was:
  *   EBADF       r is NULL, closed or not a handle; dirfd is not a descriptor
- *   EINVAL      path NULL, empty or ending in a slash, "." or ".."; it exists and is no file; bad
- *               attr
+ *   EINVAL      path NULL, empty or ending in a slash, "." or ".."; it exists and is no file, or is
+ *               the file of r itself; bad attr
  *   E2BIG       attr has non-zero bytes beyond what this library knows, or more than 4096
  *   ENXIO       the region has been truncated to nothing
  *   ENOENT, ENOTDIR, ENAMETOOLONG  there is no such directory, or can be no such file
