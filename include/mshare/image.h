@@ -15,8 +15,9 @@ extern "C" {
 
 /*
  * Called from time to time by mshare_save() and mshare_load(), in the thread that called them, with
- * no lock held: done of total bytes. The last call has done == total. Any answer but 0 stops the
- * call, which then fails with ECANCELED.
+ * no lock held: done of total bytes. The last call has done == total. While mshare_save() looks for
+ * contents, done is 0 and total the size of the region; from then on total is what is to be saved.
+ * Any answer but 0 stops the call, which then fails with ECANCELED.
  */
 typedef int mshare_progress_t(void *arg, uint64_t done, uint64_t total);
 
