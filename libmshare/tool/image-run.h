@@ -11,6 +11,7 @@ struct image_run {
 	bool json;
 	bool replace; /* load */
 	bool check; /* load */
+	uint32_t mode; /* load: permissions of a new region; 0: the default */
 	const char *file;
 	const char *name; /* NULL with check */
 	const char *verb; /* on the bar: "saving" */
