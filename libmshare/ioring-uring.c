@@ -10,7 +10,8 @@
 
 struct ioring {
 	struct io_uring ring;
-	unsigned int registered; /* buffers, from the first */
+	unsigned int count; /* of buffers */
+	unsigned int registered; /* from the first */
 };
 
 /*
@@ -43,9 +44,15 @@ int ioring_open(struct ioring **out, const struct iovec *buffers, unsigned int c
 		free(r);
 		return err;
 	}
+	r->count = count;
 	register_buffers(r, buffers, count);
 	*out = r;
 	return 0;
+}
+
+bool ioring_registered_all(const struct ioring *r)
+{
+	return r->registered == r->count;
 }
 
 static void prepare(const struct ioring *r, struct io_uring_sqe *sqe,

@@ -27,6 +27,9 @@ struct ioring_request {
  */
 must_check int ioring_open(struct ioring **out, const struct iovec *buffers, unsigned int count);
 
+/* Whether all buffers are. */
+bool ioring_registered_all(const struct ioring *ring);
+
 /* 0: under way. -errno: the request was not begun, and the ring takes no more. */
 must_check int ioring_submit(struct ioring *ring, const struct ioring_request *request);
 

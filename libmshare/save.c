@@ -280,6 +280,7 @@ static int save(struct save *s, struct region *r, const struct mshare_image_attr
 	if (!err) {
 		atomic_store(&r->uring_used, io_used_ring(s->queue));
 		atomic_store(&r->direct_used, io_was_direct(s->queue));
+		atomic_store(&r->all_registered, io_registered_all(s->queue));
 	}
 	io_close(s->queue);
 	free(s->chunks);

@@ -50,7 +50,7 @@ struct mshare_image_attr {
  *
  * Chunks of 2 MiB are copied, summed up (CRC-32C) and written past the page cache with io_uring(7);
  * where O_DIRECT, io_uring or registered buffers (RLIMIT_MEMLOCK) cannot be had, without.
- * mshare_stat() tells (MSHARE_STAT_F_IO_URING, MSHARE_STAT_F_DIRECT).
+ * mshare_stat() tells (MSHARE_STAT_F_IO_URING, MSHARE_STAT_F_DIRECT, MSHARE_STAT_F_REGISTERED).
  *
  * Returns 0; -1 on failure, with the old file as it was:
  *   EBADF       r is NULL, closed or not a handle; dirfd is not a descriptor

@@ -129,7 +129,8 @@ int image_facts(const struct command *self, const struct image_run *run, mshare_
 	*facts = (struct image_facts){ .region_size = st.region_size,
 				       .file_size = (uint64_t)file.st_size,
 				       .io_uring = st.flags & MSHARE_STAT_F_IO_URING,
-				       .direct = st.flags & MSHARE_STAT_F_DIRECT };
+				       .direct = st.flags & MSHARE_STAT_F_DIRECT,
+				       .registered = st.flags & MSHARE_STAT_F_REGISTERED };
 	return 0;
 }
 
@@ -144,6 +145,7 @@ static void print_json(const struct image_run *run, const struct image_facts *fa
 	json_object_object_add(o, "seconds", json_object_new_double(seconds));
 	json_object_object_add(o, "io_uring", json_object_new_boolean(facts->io_uring));
 	json_object_object_add(o, "direct", json_object_new_boolean(facts->direct));
+	json_object_object_add(o, "registered", json_object_new_boolean(facts->registered));
 	tool_print_json(o);
 }
 

@@ -34,6 +34,7 @@ struct image_facts {
 	uint64_t file_size;
 	bool io_uring;
 	bool direct;
+	bool registered;
 };
 void image_end(struct image_run *run);
 void image_report(const struct image_run *run, const struct image_facts *facts, const char *text);

@@ -36,6 +36,7 @@ static int check(const struct command *self, struct image_run *run)
 	facts.file_size = source.head.file_bytes;
 	facts.io_uring = source.by_ring;
 	facts.direct = source.direct;
+	facts.registered = source.registered;
 	source_close(&source);
 	if (err)
 		return tool_failed(self, "%s", fail_reason());
@@ -206,7 +207,7 @@ const struct command command_load = {
 		"  --depth N     chunks of 2 MiB in flight, 1 to 64; default 8\n"
 		"  --cached      read through the page cache instead of past it\n"
 		"  --json        one object: file, name (null with --check), region_size, file_size,\n"
-		"                seconds, io_uring, direct\n"
+		"                seconds, io_uring, direct, registered\n"
 		"\n"
 		"Example, when it is up again:\n"
 		"  mshare load /var/lib/app/pool.image /pool\n",

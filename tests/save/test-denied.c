@@ -69,6 +69,8 @@ static void nothing_denied(void *unused)
 	there_and_back();
 	check_equal(told(MSHARE_STAT_F_IO_URING), has_io_uring());
 	check(told(MSHARE_STAT_F_DIRECT)); /* the build is on a disk */
+	if (geteuid() == 0) /* others may be limited */
+		check_equal(told(MSHARE_STAT_F_REGISTERED), has_io_uring());
 }
 
 static void no_ring(void *unused)
@@ -93,6 +95,7 @@ static void no_registered_buffers(void *unused)
 	(void)unused;
 	deny_call(SYS_io_uring_register, ENOMEM);
 	there_and_back();
+	check(!told(MSHARE_STAT_F_REGISTERED));
 	check_equal(told(MSHARE_STAT_F_IO_URING), has_io_uring());
 }
 
@@ -147,6 +150,7 @@ static void little_locked_memory(void *unused)
 	attr.arg = &least;
 	there_and_back_as((uid_t)(100000 + getpid()), &attr);
 	check_equal(told(MSHARE_STAT_F_IO_URING), has_io_uring());
+	check(!told(MSHARE_STAT_F_REGISTERED));
 	check(!has_io_uring() || (least >= CHUNK && least <= little.rlim_cur));
 }
 

@@ -79,6 +79,7 @@ static void there_and_back(void **state)
 	assert_true(double_of(o, "seconds") > 0);
 	member(o, "io_uring");
 	member(o, "direct");
+	member(o, "registered");
 	json_object_put(o);
 	o = tool_json(0, "load --json --depth 3 --cached %s %s", file, copy + 1);
 	assert_string_equal(string_of(o, "name"), copy);
