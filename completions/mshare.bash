@@ -16,7 +16,7 @@ _mshare_values() {
 	case $3 in
 	--backend) echo plain thp hugetlb shim "$([[ $2 != run ]] || echo auto)" ;;
 	--sort) "$1" "$2" --help 2>/dev/null | sed -n '/^  --sort COLUMN/,/default/{s/.*--sort COLUMN//;s/;.*//;p;}' ;;
-	--delay | --batch | --procs | --parallel | --size | --min-size | --depth) ;;
+	--delay | --batch | --procs | --parallel | --size | --min-size | --depth | --mode) ;;
 	*) return 1 ;;
 	esac
 }

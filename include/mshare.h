@@ -242,8 +242,7 @@ MSHARE_API int mshare_detach(mshare_t r, void *addr, size_t len);
  * mshare_flush - write back, or discard, a part of a region, attached here or not
  * @r:     the region.
  * @off:   where it begins. DATA: anywhere. TLB, DISCARD: a multiple of the page size.
- * @len:   bytes; 0 means to the end. DATA: any. TLB, DISCARD: a multiple of the page size, or up
- *         to the end.
+ * @len:   bytes; 0: to the end. DATA: any. TLB, DISCARD: up to the end, or a multiple of pages.
  * @flags: exactly one of the above.
  *
  * DATA covers what any process wrote before the call; on memory-only objects it has nothing to do.
@@ -275,6 +274,7 @@ MSHARE_API int mshare_flush(mshare_t r, off_t off, size_t len, unsigned int flag
 #define MSHARE_STAT_F_IO_URING (1u << 4) /* last MSHARE_FLUSH_DATA, save, load used io_uring */
 #define MSHARE_STAT_F_DIRECT (1u << 5) /* the last save or load went past the page cache */
 #define MSHARE_STAT_F_PARTS (1u << 6) /* parts are of other objects: mshare_map() */
+#define MSHARE_STAT_F_REGISTERED (1u << 7) /* the last save or load had all buffers registered */
 
 struct mshare_stat {
 	size_t size; /* in: sizeof(struct mshare_stat) */

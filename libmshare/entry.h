@@ -34,7 +34,7 @@ int entry_unknown(mshare_t h);
  * As mshare_create(), for `mshare load`: the object is linked to no name, and lies where the name
  * can be given by sys_link_fd(). EOPNOTSUPP: a file system that cannot do that.
  */
-mshare_t region_create_unlinked(const char *name, size_t size);
+mshare_t region_create_unlinked(const char *name, size_t size, const struct mshare_attr *attr);
 
 /*
  * A call that is made with a handle: `call` is an expression about `struct region *r`, which it has

@@ -51,16 +51,26 @@ static int open_dir(struct image_target *t, int dirfd)
 	return t->dir < 0 ? target_failed(t, t->dir, "cannot be saved: its directory") : 0;
 }
 
+/* The region would go on without a name, and who opens it next would take the image for it. */
+static int check_regular(const struct image_target *t, const struct region *r,
+			 const struct stat *st)
+{
+	if (st->st_dev == r->dev && st->st_ino == r->ino)
+		return fail(-EINVAL, "\"%s\" is the region's own file: save it to another one",
+			    t->path);
+	return 0;
+}
+
 /* Renaming would replace anything: only a file of the kind that we make may go. */
-static int check_present(const struct image_target *t)
+static int check_present(const struct image_target *t, const struct region *r)
 {
 	struct stat st;
 	int err = sys_statat(t->dir, t->base, &st);
 
-	if (err == -ENOENT || (!err && S_ISREG(st.st_mode)))
-		return 0;
 	if (err)
-		return target_failed(t, err, "cannot be saved");
+		return err == -ENOENT ? 0 : target_failed(t, err, "cannot be saved");
+	if (S_ISREG(st.st_mode))
+		return check_regular(t, r, &st);
 	if (S_ISDIR(st.st_mode))
 		return fail(-EISDIR, "\"%s\" is a directory", t->path);
 	if (S_ISLNK(st.st_mode))
@@ -115,14 +125,15 @@ static int make_file(struct image_target *t, mode_t mode)
 	return fd < 0 ? target_failed(t, fd, "cannot be saved: no file can be made beside it") : 0;
 }
 
-int target_open(struct image_target *t, int dirfd, const char *path, mode_t mode)
+int target_open(struct image_target *t, const struct region *r, int dirfd, const char *path,
+		mode_t mode)
 {
 	int err;
 
 	*t = (struct image_target){ .path = path, .dir = -1, .fd = -1 };
 	err = open_dir(t, dirfd);
 	if (!err)
-		err = check_present(t);
+		err = check_present(t, r);
 	if (!err)
 		err = make_file(t, mode);
 	if (err)

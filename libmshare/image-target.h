@@ -8,7 +8,7 @@
 
 #include <limits.h>
 
-#include "util.h"
+#include "region.h"
 
 /* ".mshare-save-" and 16 digits, in the directory of the file. */
 #define TEMPORARY_NAME 32
@@ -24,8 +24,12 @@ struct image_target {
 	char temporary[TEMPORARY_NAME]; /* its present name; "": none */
 };
 
-/* Opens the directory and makes the file. 0 or -errno with a sentence, and then nothing is left. */
-must_check int target_open(struct image_target *t, int dirfd, const char *path, mode_t mode);
+/*
+ * Opens the directory and makes the file, unless that would replace the one of r. 0 or -errno with
+ * a sentence, and then nothing is left.
+ */
+must_check int target_open(struct image_target *t, const struct region *r, int dirfd,
+			   const char *path, mode_t mode);
 
 /*
  * Makes the file at least this long, so that no write makes it longer; reserves the space where

@@ -217,6 +217,11 @@ bool io_was_direct(const struct io_queue *q)
 	return q->direct;
 }
 
+bool io_registered_all(const struct io_queue *q)
+{
+	return q->ring && ioring_registered_all(q->ring);
+}
+
 void io_close(struct io_queue *q)
 {
 	if (!q)

@@ -56,6 +56,9 @@ struct io_slot *io_finish(struct io_queue *q);
 bool io_used_ring(const struct io_queue *q);
 bool io_was_direct(const struct io_queue *q);
 
+/* Whether all buffers are registered with io_uring. */
+bool io_registered_all(const struct io_queue *q);
+
 /* Waits for all, whatever becomes of them. NULL is fine. */
 void io_close(struct io_queue *q);
 

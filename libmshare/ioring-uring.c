@@ -10,20 +10,29 @@
 
 struct ioring {
 	struct io_uring ring;
-	bool registered;
+	unsigned int count; /* of buffers */
+	unsigned int registered; /* from the first */
 };
 
 /*
  * Registered buffers stay pinned, which counts against RLIMIT_MEMLOCK; without, the kernel pins
- * them anew for each request.
+ * them anew for each request. The limit refuses all or none: fewer may have room.
  */
 static void register_buffers(struct ioring *r, const struct iovec *buffers, unsigned int count)
 {
-	int err = io_uring_register_buffers(&r->ring, buffers, count);
+	int err, why = 0;
 
-	r->registered = err == 0;
-	if (err)
-		debug("io_uring goes on without registered buffers: %s", strerror(-err));
+	for (r->registered = count; r->registered; r->registered /= 2) {
+		err = io_uring_register_buffers(&r->ring, buffers, r->registered);
+		if (!err)
+			break;
+		why = err;
+		if (err != -ENOMEM)
+			r->registered = 0;
+	}
+	if (why)
+		debug("io_uring goes on with %u of %u buffers registered: %s", r->registered, count,
+		      strerror(-why));
 }
 
 int ioring_open(struct ioring **out, const struct iovec *buffers, unsigned int count)
@@ -35,17 +44,25 @@ int ioring_open(struct ioring **out, const struct iovec *buffers, unsigned int c
 		free(r);
 		return err;
 	}
+	r->count = count;
 	register_buffers(r, buffers, count);
 	*out = r;
 	return 0;
 }
 
+bool ioring_registered_all(const struct ioring *r)
+{
+	return r->registered == r->count;
+}
+
 static void prepare(const struct ioring *r, struct io_uring_sqe *sqe,
 		    const struct ioring_request *q)
 {
-	if (r->registered && q->write)
+	bool fixed = q->index < r->registered;
+
+	if (fixed && q->write)
 		io_uring_prep_write_fixed(sqe, q->fd, q->bytes, q->len, q->off, (int)q->index);
-	else if (r->registered)
+	else if (fixed)
 		io_uring_prep_read_fixed(sqe, q->fd, q->bytes, q->len, q->off, (int)q->index);
 	else if (q->write)
 		io_uring_prep_write(sqe, q->fd, q->bytes, q->len, q->off);

@@ -22,10 +22,13 @@ struct ioring_request {
 };
 
 /*
- * For one request at a time in each of count buffers, which are registered with the kernel where
- * RLIMIT_MEMLOCK allows. 0 or -errno: no ring can be had.
+ * For one request at a time in each of count buffers. As many as RLIMIT_MEMLOCK has room for, from
+ * the first on, are registered with the kernel. 0 or -errno: no ring can be had.
  */
 must_check int ioring_open(struct ioring **out, const struct iovec *buffers, unsigned int count);
+
+/* Whether all buffers are. */
+bool ioring_registered_all(const struct ioring *ring);
 
 /* 0: under way. -errno: the request was not begun, and the ring takes no more. */
 must_check int ioring_submit(struct ioring *ring, const struct ioring_request *request);

@@ -150,6 +150,7 @@ static int run(struct load *l)
 		done = clear(l, clean, l->target->size - clean);
 	l->source->by_ring = io_used_ring(l->queue);
 	l->source->direct = io_was_direct(l->queue);
+	l->source->registered = io_registered_all(l->queue);
 	return done;
 }
 
@@ -271,6 +272,7 @@ static int replace(struct region *r, struct image_source *s, struct region_bytes
 	if (!err) {
 		atomic_store(&r->uring_used, s->by_ring);
 		atomic_store(&r->direct_used, s->direct);
+		atomic_store(&r->all_registered, s->registered);
 	}
 	io_close(l.queue);
 	return err ? undo(&l, err) : 0;

@@ -120,13 +120,13 @@ mshare_t mshare_create(const char *name, size_t size, const struct mshare_attr *
 	return entry_leave(entered, create(&req, name, attr, &h)) ? NULL : h;
 }
 
-mshare_t region_create_unlinked(const char *name, size_t size)
+mshare_t region_create_unlinked(const char *name, size_t size, const struct mshare_attr *attr)
 {
 	struct region_request req = { .size = size, .unlinked = true };
 	const struct entry entered = entry_begin();
 	mshare_t h = NULL;
 
-	return entry_leave(entered, create(&req, name, NULL, &h)) ? NULL : h;
+	return entry_leave(entered, create(&req, name, attr, &h)) ? NULL : h;
 }
 
 mshare_t mshare_open(const char *name, int oflag, const struct mshare_attr *attr)

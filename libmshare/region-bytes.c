@@ -184,20 +184,21 @@ static bool find_hidden(const struct region_bytes *b, uint64_t off, uint64_t sto
 	return false;
 }
 
-int region_bytes_find(const struct region_bytes *b, uint64_t off, uint64_t *start, uint64_t *end)
+int region_bytes_find(const struct region_bytes *b, uint64_t off, uint64_t stop, uint64_t *start,
+		      uint64_t *end)
 {
-	uint64_t hidden, hidden_end;
-	int err;
+	uint64_t hidden, hidden_end, told;
 
-	if (off >= b->size)
+	stop = stop < b->size ? stop : b->size;
+	if (off >= stop)
 		return -ENXIO;
-	err = find_told(b, off, start, end);
-	if (b->hides_data && find_hidden(b, off, err ? b->size : *start, &hidden, &hidden_end)) {
+	told = find_told(b, off, start, end) ? b->size : *start;
+	if (b->hides_data && find_hidden(b, off, told < stop ? told : stop, &hidden, &hidden_end)) {
 		*start = hidden;
 		*end = hidden_end;
 		return 0;
 	}
-	return err;
+	return told < stop ? 0 : -ENXIO;
 }
 
 /* Shared memory counts what it has; file systems may have small contents elsewhere. */
@@ -208,7 +209,7 @@ bool region_bytes_empty(const struct region_bytes *b)
 
 	if (b->region->kind != REGION_FILE)
 		return sys_fstat(b->region->fd, &st) == 0 && st.st_blocks == 0;
-	return region_bytes_find(b, 0, &start, &end) == -ENXIO;
+	return region_bytes_find(b, 0, b->size, &start, &end) == -ENXIO;
 }
 
 /* A fault that cannot be served, for want of a page or because the file became shorter, is an error
@@ -298,7 +299,7 @@ int region_bytes_clear(struct region_bytes *b, uint64_t off, uint64_t len)
 	uint64_t start, end;
 	int err = 0;
 
-	while (!err && off < stop && region_bytes_find(b, off, &start, &end) == 0 && start < stop) {
+	while (!err && region_bytes_find(b, off, stop, &start, &end) == 0) {
 		end = end < stop ? end : stop;
 		err = clear_data(b, start, end - start);
 		off = end;

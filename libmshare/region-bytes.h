@@ -32,11 +32,12 @@ void region_bytes_close(struct region_bytes *b);
 must_check int region_bytes_read(const struct region_bytes *b, uint64_t off, void *buf, size_t len);
 
 /*
- * The first range at or behind off that may have bytes other than zero: all of the rest where holes
- * cannot be seen. 0, or -ENXIO: there is none.
+ * The first range that begins in [off, stop) and may have bytes other than zero: all of the rest
+ * where holes cannot be seen. It may end behind stop. 0, or -ENXIO: there is none. Where the kernel
+ * hides data, all of [off, stop) may have to be read.
  */
-must_check int region_bytes_find(const struct region_bytes *b, uint64_t off, uint64_t *start,
-				 uint64_t *end);
+must_check int region_bytes_find(const struct region_bytes *b, uint64_t off, uint64_t stop,
+				 uint64_t *start, uint64_t *end);
 
 /* No memory or storage is allocated to it: all of it reads as zero. */
 bool region_bytes_empty(const struct region_bytes *b);

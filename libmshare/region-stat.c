@@ -53,6 +53,8 @@ static void stat_region(struct region *r, struct mshare_stat *st)
 		st->flags |= MSHARE_STAT_F_HOST;
 	if (atomic_load(&r->direct_used))
 		st->flags |= MSHARE_STAT_F_DIRECT;
+	if (atomic_load(&r->all_registered))
+		st->flags |= MSHARE_STAT_F_REGISTERED;
 	if (atomic_load(&r->uring_used))
 		st->flags |= MSHARE_STAT_F_IO_URING;
 	if (host_error)

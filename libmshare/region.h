@@ -68,6 +68,7 @@ struct region {
 	uint64_t flushes; /* state_lock */
 	atomic_bool uring_used; /* the last flush, save or load */
 	atomic_bool direct_used; /* the last save or load */
+	atomic_bool all_registered; /* its buffers */
 	atomic_llong host_asked_at; /* sys_seconds() of the last host_ensure(); 0: never */
 	atomic_int degraded; /* shim: why the last attachment is a plain one, -errno; or 0 */
 	atomic_int host_error; /* why there is no helper, -errno; or 0 */

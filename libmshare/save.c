@@ -19,6 +19,9 @@
 /* Tag of a write that is of no chunk. */
 #define NO_CHUNK UINT64_MAX
 
+/* Bytes of holes that are read before the caller is asked again. */
+#define SCAN (64 * MIB)
+
 struct save {
 	struct region_bytes source;
 	struct image_target target;
@@ -26,6 +29,7 @@ struct save {
 	struct image_head head;
 	struct image_chunk *chunks; /* head.chunks of them */
 	uint64_t room; /* for this many */
+	uint64_t data; /* bytes of the region in them */
 	uint64_t end; /* of the file, so far */
 	struct image_progress progress;
 };
@@ -43,24 +47,47 @@ static int add_chunk(struct save *s, uint64_t number)
 		s->chunks = more;
 	}
 	s->chunks[s->head.chunks++] = (struct image_chunk){ .number = number };
-	s->progress.total += image_chunk_bytes(s->source.size, number);
+	s->data += image_chunk_bytes(s->source.size, number);
 	return 0;
 }
 
-/* Which chunks have data: known before the first is written, since the table is in front. */
-static int find_chunks(struct save *s)
+/* Those with data that begins in [*off, stop); *off: where to go on. */
+static int find_some(struct save *s, uint64_t *off, uint64_t stop)
 {
 	uint64_t start, end;
 	int err = 0;
 
-	for (uint64_t off = 0; !err && region_bytes_find(&s->source, off, &start, &end) == 0;) {
+	while (!err && region_bytes_find(&s->source, *off, stop, &start, &end) == 0) {
 		uint64_t number = start / IMAGE_CHUNK;
 		uint64_t last = (end - 1) / IMAGE_CHUNK;
 
 		for (; !err && number <= last; number++)
 			err = add_chunk(s, number);
-		off = (last + 1) * IMAGE_CHUNK;
+		*off = (last + 1) * IMAGE_CHUNK;
 	}
+	*off = *off < stop ? stop : *off;
+	return err;
+}
+
+/*
+ * Which chunks have data: known before the first is written, since the table is in front. Until it
+ * is, the caller hears of all of the region: 0 of 0 bytes would be the end.
+ */
+static int find_chunks(struct save *s)
+{
+	uint64_t size = s->source.size;
+	uint64_t off = 0;
+	int err = 0;
+
+	s->progress.total = size;
+	while (!err && off < size) {
+		bool in_parts = s->source.hides_data && size - off > SCAN;
+
+		err = image_progress_add(&s->progress, 0);
+		if (!err)
+			err = find_some(s, &off, in_parts ? off + SCAN : size);
+	}
+	s->progress.total = s->data;
 	s->head.region_bytes = s->source.size;
 	s->head.data_at = image_data_at(s->head.chunks);
 	s->end = s->head.data_at;
@@ -70,7 +97,7 @@ static int find_chunks(struct save *s)
 /* What the file is going to need: never more than the chunks have, and their maps. */
 static int make_room(struct save *s)
 {
-	uint64_t most = s->progress.total;
+	uint64_t most = s->data;
 	struct stat st;
 
 	if (sys_fstat(s->source.region->fd, &st) == 0 && st.st_blocks >= 0) {
@@ -253,6 +280,7 @@ static int save(struct save *s, struct region *r, const struct mshare_image_attr
 	if (!err) {
 		atomic_store(&r->uring_used, io_used_ring(s->queue));
 		atomic_store(&r->direct_used, io_was_direct(s->queue));
+		atomic_store(&r->all_registered, io_registered_all(s->queue));
 	}
 	io_close(s->queue);
 	free(s->chunks);
@@ -262,7 +290,7 @@ static int save(struct save *s, struct region *r, const struct mshare_image_attr
 int region_save(struct region *r, int dirfd, const char *path, const struct mshare_image_attr *attr)
 {
 	struct save s = { .progress = { .attr = attr } };
-	int err = target_open(&s.target, dirfd, path, (mode_t)attr->mode);
+	int err = target_open(&s.target, r, dirfd, path, (mode_t)attr->mode);
 
 	if (err)
 		return err;

@@ -16,6 +16,7 @@ struct image_source {
 	uint64_t data_bytes; /* of all chunks */
 	bool by_ring; /* how the chunks were read last: with io_uring */
 	bool direct; /* and past the page cache */
+	bool registered; /* into registered buffers, all of them */
 };
 
 /* dirfd and path as of openat(2). 0 or -errno with a sentence. */

@@ -15,8 +15,9 @@ extern "C" {
 
 /*
  * Called from time to time by mshare_save() and mshare_load(), in the thread that called them, with
- * no lock held: done of total bytes. The last call has done == total. Any answer but 0 stops the
- * call, which then fails with ECANCELED.
+ * no lock held: done of total bytes. The last call has done == total. While mshare_save() looks for
+ * contents, done is 0 and total the size of the region; from then on total is what is to be saved.
+ * Any answer but 0 stops the call, which then fails with ECANCELED.
  */
 typedef int mshare_progress_t(void *arg, uint64_t done, uint64_t total);
 
@@ -49,12 +50,12 @@ struct mshare_image_attr {
  *
  * Chunks of 2 MiB are copied, summed up (CRC-32C) and written past the page cache with io_uring(7);
  * where O_DIRECT, io_uring or registered buffers (RLIMIT_MEMLOCK) cannot be had, without.
- * mshare_stat() tells (MSHARE_STAT_F_IO_URING, MSHARE_STAT_F_DIRECT).
+ * mshare_stat() tells (MSHARE_STAT_F_IO_URING, MSHARE_STAT_F_DIRECT, MSHARE_STAT_F_REGISTERED).
  *
  * Returns 0; -1 on failure, with the old file as it was:
  *   EBADF       r is NULL, closed or not a handle; dirfd is not a descriptor
- *   EINVAL      path NULL, empty or ending in a slash, "." or ".."; it exists and is no file; bad
- *               attr
+ *   EINVAL      path NULL, empty or ending in a slash, "." or ".."; it exists and is no file, or is
+ *               the file of r itself; bad attr
  *   E2BIG       attr has non-zero bytes beyond what this library knows, or more than 4096
  *   ENXIO       the region has been truncated to nothing
  *   ENOENT, ENOTDIR, ENAMETOOLONG  there is no such directory, or can be no such file

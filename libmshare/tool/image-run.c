@@ -51,15 +51,23 @@ static int read_depth(const struct command *self, struct image_run *run)
 	return -1;
 }
 
+/* 0 would be the default. */
+static int read_mode(const struct command *self, struct image_run *run)
+{
+	if (parse_mode(optarg, &run->mode) || !run->mode)
+		return tool_misused(self, "--mode \"%s\" is not an octal number from 1 to 777",
+				    optarg);
+	return -1;
+}
+
 int image_options(const struct command *self, int argc, char **argv, struct image_run *run)
 {
-	static const struct option both[] = { { "help", no_argument, NULL, 'h' },
-					      { "json", no_argument, NULL, 'j' },
-					      { "depth", required_argument, NULL, 'd' },
-					      { "cached", no_argument, NULL, 'c' },
-					      { "replace", no_argument, NULL, 'r' },
-					      { "check", no_argument, NULL, 'k' },
-					      { 0 } };
+	static const struct option both[] = {
+		{ "help", no_argument, NULL, 'h' },	   { "json", no_argument, NULL, 'j' },
+		{ "depth", required_argument, NULL, 'd' }, { "cached", no_argument, NULL, 'c' },
+		{ "replace", no_argument, NULL, 'r' },	   { "check", no_argument, NULL, 'k' },
+		{ "mode", required_argument, NULL, 'm' },  { 0 }
+	};
 	const struct option save_only[] = { both[0], both[1], both[2], both[3], { 0 } };
 	const struct option *options = self == &command_load ? both : save_only;
 	int answer, status = -1;
@@ -77,6 +85,8 @@ int image_options(const struct command *self, int argc, char **argv, struct imag
 			run->attr.flags |= MSHARE_IMAGE_CACHED;
 		else if (answer == 'd')
 			status = read_depth(self, run);
+		else if (answer == 'm')
+			status = read_mode(self, run);
 		else if (!strchr("jrk", answer))
 			return tool_bad_option(self, answer, argv);
 	}
@@ -119,7 +129,8 @@ int image_facts(const struct command *self, const struct image_run *run, mshare_
 	*facts = (struct image_facts){ .region_size = st.region_size,
 				       .file_size = (uint64_t)file.st_size,
 				       .io_uring = st.flags & MSHARE_STAT_F_IO_URING,
-				       .direct = st.flags & MSHARE_STAT_F_DIRECT };
+				       .direct = st.flags & MSHARE_STAT_F_DIRECT,
+				       .registered = st.flags & MSHARE_STAT_F_REGISTERED };
 	return 0;
 }
 
@@ -134,6 +145,7 @@ static void print_json(const struct image_run *run, const struct image_facts *fa
 	json_object_object_add(o, "seconds", json_object_new_double(seconds));
 	json_object_object_add(o, "io_uring", json_object_new_boolean(facts->io_uring));
 	json_object_object_add(o, "direct", json_object_new_boolean(facts->direct));
+	json_object_object_add(o, "registered", json_object_new_boolean(facts->registered));
 	tool_print_json(o);
 }
 

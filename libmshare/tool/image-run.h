@@ -11,6 +11,7 @@ struct image_run {
 	bool json;
 	bool replace; /* load */
 	bool check; /* load */
+	uint32_t mode; /* load: permissions of a new region; 0: the default */
 	const char *file;
 	const char *name; /* NULL with check */
 	const char *verb; /* on the bar: "saving" */
@@ -33,6 +34,7 @@ struct image_facts {
 	uint64_t file_size;
 	bool io_uring;
 	bool direct;
+	bool registered;
 };
 void image_end(struct image_run *run);
 void image_report(const struct image_run *run, const struct image_facts *facts, const char *text);

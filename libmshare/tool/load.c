@@ -36,6 +36,7 @@ static int check(const struct command *self, struct image_run *run)
 	facts.file_size = source.head.file_bytes;
 	facts.io_uring = source.by_ring;
 	facts.direct = source.direct;
+	facts.registered = source.registered;
 	source_close(&source);
 	if (err)
 		return tool_failed(self, "%s", fail_reason());
@@ -103,28 +104,30 @@ static int saved_size(const struct command *self, const char *file, uint64_t *si
 }
 
 /* Where a file system has no objects without a name: what a killed command leaves has this one. */
-static mshare_t make_temporary(size_t size, char *temporary)
+static mshare_t make_temporary(size_t size, const struct mshare_attr *attr, char *temporary)
 {
 	uint64_t number;
 
 	if (sys_random(&number))
 		number = (uint64_t)getpid();
 	snprintf(temporary, TEMPORARY_SIZE, "/.mshare-load-%016" PRIx64, number);
-	return mshare_create(temporary, size, NULL);
+	return mshare_create(temporary, size, attr);
 }
 
 static int load_new(const struct command *self, struct image_run *run, struct image_facts *facts)
 {
 	char temporary[TEMPORARY_SIZE] = "";
+	struct mshare_attr attr = MSHARE_ATTR_INIT;
 	mshare_t region;
 	uint64_t size = 0;
 	int status = saved_size(self, run->file, &size);
 
 	if (status)
 		return status;
-	region = region_create_unlinked(run->name, size);
+	attr.mode = run->mode;
+	region = region_create_unlinked(run->name, size, &attr);
 	if (!region && errno == EOPNOTSUPP)
-		region = make_temporary(size, temporary);
+		region = make_temporary(size, &attr, temporary);
 	if (!region)
 		return tool_failed(self, "%s", mshare_errmsg());
 	status = fill(self, run, region, facts);
@@ -151,6 +154,11 @@ static int load(const struct command *self, struct image_run *run)
 				   "region \"%s\" exists: --replace loads into it, mshare rm "
 				   "removes it",
 				   run->name);
+	if (present && run->mode)
+		return tool_failed(self,
+				   "region \"%s\" exists, and keeps its permissions: leave out "
+				   "--mode, or change them with chmod",
+				   run->name);
 	image_begin(run);
 	status = present ? load_existing(self, run, &facts) : load_new(self, run, &facts);
 	image_end(run);
@@ -171,6 +179,8 @@ static int run(const struct command *self, int argc, char **argv)
 		return tool_misused(self, run.check ? "one file is needed: mshare load --check FILE"
 						    : "a file and a region are needed: mshare load "
 						      "FILE NAME");
+	if (run.check && run.mode)
+		return tool_misused(self, "--check makes no region, which --mode is for");
 	run.file = argv[optind];
 	if (run.check)
 		return check(self, &run);
@@ -181,19 +191,23 @@ static int run(const struct command *self, int argc, char **argv)
 const struct command command_load = {
 	.name = "load",
 	.summary = "make a region from a file",
-	.help = "usage: mshare load FILE NAME [--replace] [--depth N] [--cached] [--json]\n"
+	.help = "usage: mshare load FILE NAME [--replace | --mode OCTAL] [--depth N] [--cached] [--json]\n"
 		"       mshare load --check FILE [--depth N] [--cached] [--json]\n"
 		"\n"
 		"Reads an image file that mshare save wrote. The region is new, and gets its name\n"
 		"when it is complete. A file that is damaged or cut off is refused, with the chunk\n"
 		"where that shows.\n"
 		"\n"
-		"  --replace  if NAME exists, load into it; processes that use it see that happen\n"
-		"  --check    verify the file, and make no region\n"
-		"  --depth N  chunks of 2 MiB in flight, 1 to 64; default 8\n"
-		"  --cached   read through the page cache instead of past it\n"
-		"  --json     one object: file, name (null with --check), region_size, file_size,\n"
-		"             seconds, io_uring, direct\n"
+		"The image holds neither owner nor mode: the region belongs to who runs this, which\n"
+		"should be the user of the programs that use it.\n"
+		"\n"
+		"  --replace     if NAME exists, load into it; processes that use it see that happen\n"
+		"  --mode OCTAL  permissions of a new region, less the umask; default 600\n"
+		"  --check       verify the file, and make no region\n"
+		"  --depth N     chunks of 2 MiB in flight, 1 to 64; default 8\n"
+		"  --cached      read through the page cache instead of past it\n"
+		"  --json        one object: file, name (null with --check), region_size, file_size,\n"
+		"                seconds, io_uring, direct, registered\n"
 		"\n"
 		"Example, when it is up again:\n"
 		"  mshare load /var/lib/app/pool.image /pool\n",

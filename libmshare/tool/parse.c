@@ -66,6 +66,23 @@ int parse_count(const char *text, uint64_t most, uint64_t *count)
 	return *count > most ? -EOVERFLOW : 0;
 }
 
+int parse_mode(const char *text, uint32_t *mode)
+{
+	uint32_t value = 0;
+
+	if (!*text)
+		return -EINVAL;
+	for (; *text; text++) {
+		if (*text < '0' || *text > '7')
+			return -EINVAL;
+		value = value * 8 + (uint32_t)(*text - '0');
+		if (value > 0777)
+			return -EINVAL;
+	}
+	*mode = value;
+	return 0;
+}
+
 int parse_seconds(const char *text, double least, double most, double *seconds)
 {
 	char *end;

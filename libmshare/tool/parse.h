@@ -11,6 +11,9 @@ must_check int parse_size(const char *text, uint64_t *size);
 /* A decimal number from 1 to most. 0, -EINVAL or -EOVERFLOW. */
 must_check int parse_count(const char *text, uint64_t most, uint64_t *count);
 
+/* Permissions in octal, 0 to 777. 0 or -EINVAL. */
+must_check int parse_mode(const char *text, uint32_t *mode);
+
 /* "2", "0.5": seconds from least to most. 0 or -EINVAL. */
 must_check int parse_seconds(const char *text, double least, double most, double *seconds);
 

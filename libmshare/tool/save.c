@@ -55,7 +55,7 @@ const struct command command_save = {
 		"  --depth N  chunks of 2 MiB in flight, 1 to 64; default 8\n"
 		"  --cached   write through the page cache instead of past it\n"
 		"  --json     one object: file, name, region_size, file_size, seconds, io_uring,\n"
-		"             direct\n"
+		"             direct, registered\n"
 		"\n"
 		"Example, before the machine goes down:\n"
 		"  mshare save /pool /var/lib/app/pool.image\n",

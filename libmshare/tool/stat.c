@@ -20,6 +20,7 @@ static const struct {
 	{ MSHARE_STAT_F_TRUNCATED, "truncated" },	  { MSHARE_STAT_F_READ_ONLY, "read_only" },
 	{ MSHARE_STAT_F_SHARED_TABLES, "shared_tables" }, { MSHARE_STAT_F_HOST, "host" },
 	{ MSHARE_STAT_F_IO_URING, "io_uring" },		  { MSHARE_STAT_F_DIRECT, "direct" },
+	{ MSHARE_STAT_F_REGISTERED, "registered" },
 };
 #define FLAG_COUNT (sizeof(flag_names) / sizeof(flag_names[0]))
 

@@ -69,6 +69,8 @@ static void nothing_denied(void *unused)
 	there_and_back();
 	check_equal(told(MSHARE_STAT_F_IO_URING), has_io_uring());
 	check(told(MSHARE_STAT_F_DIRECT)); /* the build is on a disk */
+	if (geteuid() == 0) /* others may be limited */
+		check_equal(told(MSHARE_STAT_F_REGISTERED), has_io_uring());
 }
 
 static void no_ring(void *unused)
@@ -93,7 +95,18 @@ static void no_registered_buffers(void *unused)
 	(void)unused;
 	deny_call(SYS_io_uring_register, ENOMEM);
 	there_and_back();
+	check(!told(MSHARE_STAT_F_REGISTERED));
 	check_equal(told(MSHARE_STAT_F_IO_URING), has_io_uring());
+}
+
+static void there_and_back_as(uid_t uid, const struct mshare_image_attr *attr)
+{
+	check(chmod(album_dir(), 0777) == 0 && chdir(album_dir()) == 0);
+	check(setresuid(uid, uid, uid) == 0);
+	check(mshare_save(region, AT_FDCWD, "image", attr) == 0);
+	check(mshare_load(other, AT_FDCWD, "image", attr) == 0);
+	check(unlink("image") == 0);
+	shape_check(other_bytes, region_size(other), SHAPE_SPARSE, 1);
 }
 
 static void no_locked_memory(void *unused)
@@ -102,16 +115,43 @@ static void no_locked_memory(void *unused)
 
 	(void)unused;
 	check(setrlimit(RLIMIT_MEMLOCK, &none) == 0);
-	if (geteuid() == 0) {
-		check(chmod(album_dir(), 0777) == 0 && chdir(album_dir()) == 0);
-		check(setresuid(UNPRIVILEGED, UNPRIVILEGED, UNPRIVILEGED) == 0);
-		check(mshare_save(region, AT_FDCWD, "image", NULL) == 0);
-		check(mshare_load(other, AT_FDCWD, "image", NULL) == 0);
-		check(unlink("image") == 0);
-		shape_check(other_bytes, region_size(other), SHAPE_SPARSE, 1);
-	} else {
+	if (geteuid() == 0)
+		there_and_back_as(UNPRIVILEGED, NULL);
+	else
 		there_and_back();
-	}
+}
+
+static int note_pinned(void *arg, uint64_t done, uint64_t total)
+{
+	uint64_t pinned = proc_status_bytes("VmPin");
+	uint64_t *least = arg;
+
+	/* the first call of a save is before it has buffers */
+	if (done && pinned < *least)
+		*least = pinned;
+	return done > total;
+}
+
+/*
+ * Room for some of 8 buffers: the default of the kernel. It counts what all processes of a user
+ * have, hence one that no other test is.
+ */
+static void little_locked_memory(void *unused)
+{
+	const struct rlimit little = { 4 * CHUNK, 4 * CHUNK };
+	struct mshare_image_attr attr = MSHARE_IMAGE_ATTR_INIT;
+	uint64_t least = UINT64_MAX;
+
+	(void)unused;
+	if (geteuid() != 0)
+		return;
+	check(setrlimit(RLIMIT_MEMLOCK, &little) == 0);
+	attr.progress = note_pinned;
+	attr.arg = &least;
+	there_and_back_as((uid_t)(100000 + getpid()), &attr);
+	check_equal(told(MSHARE_STAT_F_IO_URING), has_io_uring());
+	check(!told(MSHARE_STAT_F_REGISTERED));
+	check(!has_io_uring() || (least >= CHUNK && least <= little.rlim_cur));
 }
 
 static void no_direct_io(void *unused)
@@ -172,6 +212,7 @@ static void denied(void **state)
 		no_use_of_a_ring,
 		no_registered_buffers,
 		no_locked_memory,
+		little_locked_memory,
 		no_direct_io,
 		no_space_in_advance,
 		interrupted_all_the_time,

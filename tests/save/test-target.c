@@ -2,6 +2,7 @@
 /* The file that is saved: where it may be, what it replaces, and what is left when that fails. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -278,6 +279,54 @@ static void into_memory(void **state)
 	shape_check(bytes, REGION, SHAPE_DENSE, 1);
 }
 
+static void refuse_own_file(mshare_t r, int dirfd, const char *path)
+{
+	struct stat before = region_file(r);
+	struct stat after;
+
+	check_refused(mshare_save(r, dirfd, path, NULL) == -1, EINVAL);
+	check(strstr(mshare_errmsg(), "own file"));
+	check(fstatat(dirfd, path, &after, 0) == 0);
+	check(before.st_dev == after.st_dev && before.st_ino == after.st_ino);
+}
+
+/* The region would lose its name to an image, which the next one to open it would take for it. */
+static void its_own_object(void **state)
+{
+	char name[NAME_SIZE], link[32];
+	char path[ALBUM_PATH + NAME_SIZE] = "";
+	mshare_t named = mshare_create(name_make(name, "own"), REGION, NULL);
+
+	(void)state;
+	check(named);
+	/* made without a name, which /proc goes on telling; the directory is right */
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", mshare_fd(named));
+	check(readlink(link, path, ALBUM_PATH) > 0);
+	snprintf(strrchr(path, '/'), NAME_SIZE, "%s", name);
+	refuse_own_file(named, AT_FDCWD, path);
+	check(mshare_unlink(name) == 0 && mshare_close(named) == 0);
+}
+
+static void its_own_file(void **state)
+{
+	int dir = open(album_dir(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int fd = open(album("own"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	mshare_t r;
+
+	(void)state;
+	check(fd >= 0 && ftruncate(fd, REGION) == 0);
+	if (backend_takes_files()) {
+		r = mshare_from_fd(fd, NULL);
+		check(r);
+		refuse_own_file(r, dir, "own");
+		check(mshare_close(r) == 0);
+	}
+	close(fd);
+	/* another region may take its place */
+	check(mshare_save(region, dir, "own", NULL) == 0);
+	close(dir);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, make_region, end_region)
 
 int main(void)
@@ -293,6 +342,8 @@ int main(void)
 		CASE(read_only_directory),
 		CASE(unreadable_directory),
 		CASE(into_memory),
+		CASE(its_own_object),
+		CASE(its_own_file),
 	};
 
 	return RUN_CASES(cases);

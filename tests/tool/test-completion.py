@@ -32,6 +32,7 @@ CASES = [
     (f"mshare save {REGION}\t/dev/nul\t", ["save", NAME, "/dev/null"]),
     (f"mshare handover {REGION}\t{os.getpid()}\t", ["handover", NAME, str(os.getpid())]),
     ("mshare load /dev/nul\t", ["load", "/dev/null"]),
+    ("mshare load --mo\t640 /dev/nul\t", ["load", "--mode", "640", "/dev/null"]),
 ]
 
 # The command tells what it is given, but for what completions ask it. LeakSanitizer stops a process by

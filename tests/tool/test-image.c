@@ -79,6 +79,7 @@ static void there_and_back(void **state)
 	assert_true(double_of(o, "seconds") > 0);
 	member(o, "io_uring");
 	member(o, "direct");
+	member(o, "registered");
 	json_object_put(o);
 	o = tool_json(0, "load --json --depth 3 --cached %s %s", file, copy + 1);
 	assert_string_equal(string_of(o, "name"), copy);
@@ -103,6 +104,34 @@ static void existing_regions_are_kept(void **state)
 	assert_int_equal(bytes[0], 2);
 	assert_int_equal(tool("load %s %s --replace", file, name)->status, 0);
 	assert_int_equal(bytes[0], 1);
+}
+
+static mode_t permissions(const char *region)
+{
+	mshare_t r = mshare_open(region, O_RDONLY, NULL);
+	struct stat st;
+
+	assert_non_null(r);
+	assert_int_equal(fstat(mshare_fd(r), &st), 0);
+	assert_int_equal(mshare_close(r), 0);
+	return st.st_mode & 07777;
+}
+
+static void mode_of_new_regions(void **state)
+{
+	mode_t mask = umask(022);
+
+	(void)state;
+	assert_int_equal(tool("save %s %s", name, file)->status, 0);
+	assert_int_equal(tool("load %s %s", file, copy)->status, 0);
+	assert_int_equal(permissions(copy), 0600);
+	check_complaint(tool("load --replace --mode 640 %s %s", file, copy), 1, "keeps its perm");
+	assert_int_equal(permissions(copy), 0600);
+	assert_int_equal(mshare_unlink(copy), 0);
+	assert_int_equal(tool("load --mode 0664 %s %s", file, copy)->status, 0);
+	assert_int_equal(permissions(copy), 0644);
+	assert_true(is_same(copy));
+	umask(mask);
 }
 
 static void damaged_files_make_no_region(void **state)
@@ -134,6 +163,14 @@ static void wrong_usage(void **state)
 	check_complaint(tool("load --depth 0 %s %s", file, copy), 2, "from 1 to 64");
 	check_complaint(tool("load --depth 65 %s %s", file, copy), 2, "from 1 to 64");
 	check_complaint(tool("load --depth"), 2, "--depth");
+	check_complaint(tool("load --mode"), 2, "--mode");
+	check_complaint(tool("load --mode 0 %s %s", file, copy), 2, "octal number from 1 to 777");
+	check_complaint(tool("load --mode 1000 %s %s", file, copy), 2, "octal number");
+	check_complaint(tool("load --mode 648 %s %s", file, copy), 2, "octal number");
+	check_complaint(tool("load --mode -1 %s %s", file, copy), 2, "octal number");
+	check_complaint(tool("load --mode u=rw %s %s", file, copy), 2, "octal number");
+	check_complaint(tool("load --mode 640 --check %s", file), 2, "--mode");
+	check_complaint(tool("save --mode 640 %s %s", name, file), 2, "--mode");
 }
 
 /* A bar is for people: none where nobody looks, and gone when it is done. */
@@ -227,7 +264,7 @@ int main(int argc, char **argv)
 		CASE(there_and_back),	 CASE(existing_regions_are_kept),
 		CASE(wrong_usage),	 CASE(damaged_files_make_no_region),
 		CASE(bar_on_a_terminal), CASE(killed_loads),
-		CASE(interrupted_loads),
+		CASE(interrupted_loads), CASE(mode_of_new_regions),
 	};
 
 	tool_main(argc, argv);
