@@ -4,6 +4,7 @@
  * tables is the host's to do, where there is one; what is about one process's mapping is refused.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -24,6 +25,12 @@
 /* A host answers in time for so much. */
 #define ASK_STEP GIB
 
+/*
+ * The kernel cuts each read-ahead to what is usual for the device, or to its largest transfer if
+ * that is more: 128 KiB, unless somebody has made both less.
+ */
+#define READ_AHEAD_STEP ((off_t)(128 * KIB))
+
 /* How often a huge page is tried whose base pages are in use at this moment. */
 #define COLLAPSE_TRIES 5
 
@@ -42,6 +49,50 @@ static int advise_object(struct region *r, const struct range *range, int advice
 	return err ? fail(err, "advise: the kernel refused (%s)", strerrordesc_np(-err)) : 0;
 }
 
+static int read_ahead(const struct region *r, off_t off, off_t end)
+{
+	int err = 0;
+
+	for (off_t next; !err && off < end; off = next) {
+		next = end - off < READ_AHEAD_STEP ? end : off + READ_AHEAD_STEP;
+		err = sys_readahead(r->fd, off, next - off);
+	}
+	return err;
+}
+
+/*
+ * The first data at or behind off, up to the next hole; false: there is none before end. Where
+ * holes cannot be seen, all is data.
+ */
+static bool next_data(int fd, off_t off, off_t end, struct range *out)
+{
+	off_t data = sys_seek_data(fd, off);
+	off_t hole;
+
+	if (data == -ENXIO || data >= end)
+		return false;
+	out->off = data < 0 ? off : data;
+	hole = sys_seek_hole(fd, out->off);
+	out->len = (uint64_t)((hole > out->off && hole < end ? hole : end) - out->off);
+	return true;
+}
+
+/* Not of holes, which would fill memory with zero pages. */
+static int read_data_ahead(const struct region *r, const struct range *range)
+{
+	/* With an offset of its own: that of the region's descriptor may be in use by others. */
+	cleanup_fd int own = sys_reopen(r->fd, O_RDONLY | O_NONBLOCK);
+	off_t off = range->off, end = off + (off_t)range->len;
+	struct range data;
+	int err = 0;
+
+	while (!err && off < end && next_data(own, off, end, &data)) {
+		off = data.off + (off_t)data.len;
+		err = read_ahead(r, data.off, off);
+	}
+	return err;
+}
+
 static int will_need(struct region *r, const struct range *range)
 {
 	int err;
@@ -50,7 +101,7 @@ static int will_need(struct region *r, const struct range *range)
 		return 0; /* always in memory */
 	if (r->kind == REGION_SHMEM)
 		return advise_object(r, range, MADV_WILLNEED);
-	err = sys_readahead(r->fd, range->off, (off_t)range->len);
+	err = read_data_ahead(r, range);
 	return err ? fail(err, "advise: reading ahead failed (%s)", strerrordesc_np(-err)) : 0;
 }
 

@@ -98,7 +98,7 @@ enum mshare_advice {
 	MSHARE_ADVICE_COLLAPSE = 3, /* huge pages for each PMD-sized piece that holds anything */
 	MSHARE_ADVICE_DISCARD = 4, /* as MSHARE_FLUSH_DISCARD */
 	MSHARE_ADVICE_COLD = 5, /* the first to be reclaimed (shim) */
-	MSHARE_ADVICE_PAGEOUT = 6, /* reclaim now: to swap, or to the file (shim) */
+	MSHARE_ADVICE_PAGEOUT = 6, /* reclaim now: to swap; of files what is clean (shim) */
 	MSHARE_ADVICE_HUGEPAGE = 7, /* huge pages when first touched, if the mount lets (shim) */
 	MSHARE_ADVICE_NOHUGEPAGE = 8, /* base pages only (shim) */
 	MSHARE_ADVICE_DONTDUMP = 9, /* on no backend: each process says so for itself */
@@ -114,7 +114,8 @@ enum mshare_advice {
  * What is about the memory works on every backend, attached here or not. What is about page
  * tables is done by the process that hosts them, and refused where there is none: it would reach
  * one process only, for which there is madvise(2). POPULATE and COLLAPSE take time in proportion to
- * len. The kernel may not follow advice: without swap, PAGEOUT leaves memory where it is.
+ * len. The kernel may not follow advice: without swap, PAGEOUT leaves memory where it is, and COLD
+ * and PAGEOUT pass over pages that a process has mapped by itself too.
  * HUGEPAGE and NOHUGEPAGE are forgotten when nobody is attached any more.
  *
  * Returns 0; -1 on failure, and then it may be done in part:

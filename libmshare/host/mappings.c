@@ -101,13 +101,33 @@ int mappings_protect(uint64_t off, uint64_t len, int prot)
 	return err;
 }
 
+/* About pages, not about mappings: the kernel follows it for those that are mapped only once. */
+static bool is_about_pages(int advice)
+{
+	return advice == MADV_COLD || advice == MADV_PAGEOUT;
+}
+
+/*
+ * Takes the entries of all mappings but the last away, so that each page is mapped only once where
+ * it is met last. It loses nothing: what is dirty is so in the file. A mapping that keeps its
+ * entries (EINVAL: it is locked) keeps the kernel from following the advice, so that is an error.
+ */
+static int advise_one(const struct mapping *m, uint64_t off, uint64_t len, int advice)
+{
+	size_t part = overlap(m, off, len);
+	int err = part ? sys_madvise(m->addr + off, part, advice) : 0;
+
+	if (err || !part || m == &mappings[count - 1] || !is_about_pages(advice))
+		return err;
+	return sys_madvise(m->addr + off, part, MADV_DONTNEED);
+}
+
 int mappings_advise(uint64_t off, uint64_t len, int advice)
 {
 	int err = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		size_t part = overlap(&mappings[i], off, len);
-		int this_err = part ? sys_madvise(mappings[i].addr + off, part, advice) : 0;
+		int this_err = advise_one(&mappings[i], off, len, advice);
 
 		err = err ? err : this_err;
 	}

@@ -39,7 +39,7 @@ struct part {
  */
 must_check int mappings_map(const struct part *part);
 
-/* madvise(2) of the range in all mappings. 0 or the first error. */
+/* The effect of madvise(2) for the range, whichever mappings have it. 0 or the first error. */
 must_check int mappings_advise(uint64_t off, uint64_t len, int advice);
 
 /* Maps at `to` what is mapped in `from`, with the rights it has there. 0 or -errno. */

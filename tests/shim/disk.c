@@ -89,3 +89,17 @@ char *disk_contents(int fd, size_t size)
 	free(map);
 	return to;
 }
+
+size_t cached_pages(int fd, size_t size)
+{
+	unsigned char *present = calloc(size / PAGE, 1);
+	char *plain = map_plain(fd, size, READ_ONLY);
+	size_t count = 0;
+
+	check(present && mincore(plain, size, present) == 0);
+	for (size_t i = 0; i < size / PAGE; i++)
+		count += present[i] & 1;
+	munmap(plain, size);
+	free(present);
+	return count;
+}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Files on a disk, and what is on that disk itself. */
+/* Files on a disk: what is on that disk itself, and what of them is in memory. */
 #ifndef TEST_DISK_H
 #define TEST_DISK_H
 
@@ -15,5 +15,8 @@ int disk_file_in(const char *directory, size_t size, char path[DISK_PATH_SIZE]);
  * been written there is zero. The caller unmaps it.
  */
 char *disk_contents(int fd, size_t size);
+
+/* How many pages of the file are in memory; also of shared memory, where others may be in swap. */
+size_t cached_pages(int fd, size_t size);
 
 #endif

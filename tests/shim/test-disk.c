@@ -163,23 +163,10 @@ static void writes_are_tracked(const char *directory)
 	scene_on_disk_end(&s, path);
 }
 
-static size_t cached_pages(int fd)
-{
-	static unsigned char present[SIZE / PAGE];
-	char *plain = map_plain(fd, SIZE, READ_ONLY);
-	size_t count = 0;
-
-	check(mincore(plain, SIZE, present) == 0);
-	for (size_t i = 0; i < SIZE / PAGE; i++)
-		count += present[i] & 1;
-	munmap(plain, SIZE);
-	return count;
-}
-
 static bool drop_caches(int fd)
 {
 	check_equal(write_text("/proc/sys/vm/drop_caches", "1"), 0);
-	return cached_pages(fd) == 0;
+	return cached_pages(fd, SIZE) == 0;
 }
 
 static void comes_back(const char *directory)
@@ -188,7 +175,7 @@ static void comes_back(const char *directory)
 	struct scene s = scene_on_disk(directory, path);
 
 	pages_fill(s.at, SIZE, 5);
-	check_equal(cached_pages(s.fd), SIZE / PAGE);
+	check_equal(cached_pages(s.fd, SIZE), SIZE / PAGE);
 	by_msync(&s);
 	ask_host(FORGET); /* what a host has mapped is in use and stays */
 	check(COMES_TRUE(drop_caches(s.fd)));
