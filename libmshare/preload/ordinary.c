@@ -66,9 +66,6 @@ bool make_range_ordinary(struct range r)
 	return any;
 }
 
-/*
- * A linked mapping is never moved or resized: the module refuses only after the kernel has begun.
- */
 void unlink_range(struct range r)
 {
 	struct tracked *t;

@@ -86,19 +86,25 @@ void records_drop_stale(struct range r)
 			i++;
 }
 
-int tracked_add(const struct tracked *t)
+int record_add(const struct tracked *t)
 {
 	size_t n;
-	int err = -ENOSPC;
 
-	guard_lock();
 	records_drop_stale((struct range){ t->start, t->mapped_end });
 	n = atomic_load_explicit(&count, memory_order_relaxed);
-	if (n < MOST) {
-		records[n] = *t;
-		atomic_store_explicit(&count, n + 1, memory_order_release);
-		err = 0;
-	}
+	if (n == MOST)
+		return -ENOSPC;
+	records[n] = *t;
+	atomic_store_explicit(&count, n + 1, memory_order_release);
+	return 0;
+}
+
+int tracked_add(const struct tracked *t)
+{
+	int err;
+
+	guard_lock();
+	err = record_add(t);
 	guard_unlock();
 	return err;
 }

@@ -16,6 +16,9 @@ struct range range_of(const void *addr, size_t len);
 /* Any record in the range, from the i-th on. */
 struct tracked *record_next(struct range r, size_t *i);
 
+/* 0; -ENOSPC: no room for another. What was recorded there is gone. */
+must_check int record_add(const struct tracked *t);
+
 /* Another one may be in its place then. */
 void record_drop(struct tracked *t);
 
