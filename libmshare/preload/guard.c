@@ -57,7 +57,7 @@ void guard_leave(void)
 	pthread_rwlock_unlock(&insiders);
 	inside = 0;
 	pthread_setcancelstate(cancelling_before, NULL);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	raw_sigmask(&before);
 }
 
 bool guard_is_inside(void)

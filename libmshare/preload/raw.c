@@ -116,6 +116,11 @@ int raw_append(const char *path, const char *text, size_t len)
 	return (size_t)written == len ? 0 : -EIO;
 }
 
+void raw_sigmask(const sigset_t *to)
+{
+	(void)syscall(SYS_rt_sigprocmask, SIG_SETMASK, to, NULL, (size_t)_NSIG / 8);
+}
+
 pid_t raw_getpid(void)
 {
 	return (pid_t)syscall(SYS_getpid);

@@ -6,6 +6,7 @@
 #ifndef MSHARE_PRELOAD_RAW_H
 #define MSHARE_PRELOAD_RAW_H
 
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/shm.h>
 #include <sys/types.h>
@@ -38,6 +39,9 @@ must_check int raw_shmctl(int id, int command, struct shmid_ds *ds);
 /* All of it, to the end of a file; what could not be written is lost. While all signals are
  * blocked; leaves none behind. */
 must_check int raw_append(const char *path, const char *text, size_t len);
+
+/* Lets signals in at no place where a program waits for them (guard_in_handler()). */
+void raw_sigmask(const sigset_t *to);
 
 pid_t raw_getpid(void);
 
