@@ -39,6 +39,11 @@ int raw_mprotect(void *addr, size_t len, int prot)
 	return (int)sys_result(syscall(SYS_mprotect, addr, len, prot));
 }
 
+int raw_pkey_mprotect(void *addr, size_t len, int prot, int pkey)
+{
+	return (int)sys_result(syscall(SYS_pkey_mprotect, addr, len, prot, pkey));
+}
+
 int raw_madvise(void *addr, size_t len, int advice)
 {
 	return (int)sys_result(syscall(SYS_madvise, addr, len, advice));

@@ -27,6 +27,7 @@ must_check int raw_munmap(void *addr, size_t len);
 must_check int raw_mremap(void *addr, size_t old_len, size_t new_len, int flags, void *to,
 			  void **out);
 must_check int raw_mprotect(void *addr, size_t len, int prot);
+must_check int raw_pkey_mprotect(void *addr, size_t len, int prot, int pkey);
 must_check int raw_madvise(void *addr, size_t len, int advice);
 must_check int raw_mlock(void *addr, size_t len);
 must_check int raw_munlock(void *addr, size_t len);

@@ -61,6 +61,24 @@ int tracked_mprotect(void *addr, size_t len, int prot)
 	return err;
 }
 
+/* No copy would have the key. */
+int tracked_pkey_mprotect(void *addr, size_t len, int prot, int pkey)
+{
+	struct range r = range_of(addr, len);
+	struct tracked *t;
+	int err;
+
+	guard_lock();
+	unlink_range(r);
+	err = raw_pkey_mprotect(addr, records_with_tail(r), prot, pkey);
+	if (is_refusal(err) && make_range_ordinary(r))
+		err = raw_pkey_mprotect(addr, records_with_tail(r), prot, pkey);
+	for (size_t i = 0; !err && (t = record_next(r, &i)); i++)
+		t->copyable = false;
+	guard_unlock();
+	return err;
+}
+
 /* Holes are made in the file, not in a mapping: by way of the spare, all others see them too. */
 static bool is_for_the_file(const struct tracked *t, int advice)
 {

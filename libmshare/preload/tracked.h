@@ -40,6 +40,7 @@ uintptr_t tracked_ordinary(uintptr_t start);
 /* The kernel's calls, on what the program sees. 0 or -errno. */
 must_check int tracked_munmap(void *addr, size_t len);
 must_check int tracked_mprotect(void *addr, size_t len, int prot);
+must_check int tracked_pkey_mprotect(void *addr, size_t len, int prot, int pkey);
 must_check int tracked_madvise(void *addr, size_t len, int advice);
 must_check int tracked_mremap(void *addr, size_t old_len, size_t new_len, int flags, void *to,
 			      void **out);
