@@ -66,14 +66,19 @@ bool make_range_ordinary(struct range r)
 	return any;
 }
 
-void unlink_range(struct range r)
+bool unlink_range(struct range r)
 {
 	struct tracked *t;
+	bool any = false;
 	size_t i = 0;
 
-	while ((t = record_next(r, &i)))
-		if (!t->spare || make_ordinary(t))
+	while ((t = record_next(r, &i))) {
+		if (t->spare && !make_ordinary(t))
+			any = true;
+		else
 			i++;
+	}
+	return any;
 }
 
 bool is_refusal(int err)

@@ -11,8 +11,8 @@ must_check int make_ordinary(struct tracked *t);
 /* All in the range; whether there was any, so that the kernel's call is worth another try. */
 must_check bool make_range_ordinary(struct range r);
 
-/* Those that the module has linked. */
-void unlink_range(struct range r);
+/* Those that the module has linked; whether there was any. */
+bool unlink_range(struct range r);
 
 /* Whether the kernel may have refused because of what the mapping is. */
 must_check bool is_refusal(int err);

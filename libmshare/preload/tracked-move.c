@@ -42,7 +42,7 @@ static int vacate(struct range r)
 	size_t i = 0;
 	int err = 0;
 
-	unlink_range(r);
+	(void)unlink_range(r);
 	while (!err && (t = record_next(r, &i))) {
 		if (cuts(t, r))
 			err = make_ordinary(t);
@@ -195,7 +195,7 @@ int tracked_mremap(void *addr, size_t old_len, size_t new_len, int flags, void *
 	int err;
 
 	guard_lock();
-	unlink_range(m.from);
+	(void)unlink_range(m.from);
 	err = move(&m, out);
 	if (is_refusal(err) && make_range_ordinary(m.from))
 		err = move(&m, out);

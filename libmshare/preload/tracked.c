@@ -5,6 +5,10 @@
 #include "ordinary.h"
 #include "records.h"
 
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25 /* Linux 6.1 */
+#endif
+
 int tracked_munmap(void *addr, size_t len)
 {
 	struct range r = range_of(addr, len);
@@ -69,7 +73,7 @@ int tracked_pkey_mprotect(void *addr, size_t len, int prot, int pkey)
 	int err;
 
 	guard_lock();
-	unlink_range(r);
+	(void)unlink_range(r);
 	err = raw_pkey_mprotect(addr, records_with_tail(r), prot, pkey);
 	if (is_refusal(err) && make_range_ordinary(r))
 		err = raw_pkey_mprotect(addr, records_with_tail(r), prot, pkey);
@@ -96,6 +100,21 @@ static bool is_part(struct range r)
 	return false;
 }
 
+/* Past the end of its file, a tail has no memory that could be allocated. */
+static int advise(struct range r, int advice)
+{
+	bool populates = advice == MADV_POPULATE_READ || advice == MADV_POPULATE_WRITE;
+
+	return raw_madvise((void *)r.start, populates ? r.end - r.start : records_with_tail(r),
+			   advice);
+}
+
+/* What the module refuses of the whole, too. */
+static bool needs_ordinary(int advice)
+{
+	return advice == MADV_DODUMP || advice == MADV_COLLAPSE;
+}
+
 int tracked_madvise(void *addr, size_t len, int advice)
 {
 	struct range r = range_of(addr, len);
@@ -107,9 +126,11 @@ int tracked_madvise(void *addr, size_t len, int advice)
 	if (is_for_the_file(t, advice))
 		err = raw_madvise((char *)addr + (t->spare - t->start), len, advice);
 	else
-		err = raw_madvise(addr, records_with_tail(r), advice);
+		err = advise(r, advice);
+	if (is_refusal(err) && needs_ordinary(advice) && unlink_range(r))
+		err = advise(r, advice);
 	if (is_refusal(err) && is_part(r) && make_range_ordinary(r))
-		err = raw_madvise(addr, records_with_tail(r), advice);
+		err = advise(r, advice);
 	guard_unlock();
 	return err;
 }
