@@ -184,6 +184,26 @@ PUBLIC int posix_madvise(void *addr, size_t len, int advice)
 	return -err;
 }
 
+PUBLIC int mlock(const void *addr, size_t len)
+{
+	const int entered = sys_errno();
+
+	if (!tracked_any() || !guard_enter())
+		return plain_result(raw_mlock((void *)addr, len));
+	return leave(entered, tracked_mlock((void *)addr, len, 0));
+}
+
+PUBLIC int mlock2(const void *addr, size_t len, unsigned int flags)
+{
+	const int entered = sys_errno();
+
+	if (!flags)
+		return mlock(addr, len);
+	if (!tracked_any() || !guard_enter())
+		return plain_result(raw_mlock2((void *)addr, len, flags));
+	return leave(entered, tracked_mlock((void *)addr, len, flags));
+}
+
 PUBLIC void *mremap(void *addr, size_t old_len, size_t new_len, int flags, ...)
 {
 	const int entered = sys_errno();

@@ -54,6 +54,11 @@ int raw_mlock(void *addr, size_t len)
 	return (int)sys_result(syscall(SYS_mlock, addr, len));
 }
 
+int raw_mlock2(void *addr, size_t len, unsigned int flags)
+{
+	return (int)sys_result(syscall(SYS_mlock2, addr, len, flags));
+}
+
 int raw_munlock(void *addr, size_t len)
 {
 	return (int)sys_result(syscall(SYS_munlock, addr, len));

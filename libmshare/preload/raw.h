@@ -30,6 +30,7 @@ must_check int raw_mprotect(void *addr, size_t len, int prot);
 must_check int raw_pkey_mprotect(void *addr, size_t len, int prot, int pkey);
 must_check int raw_madvise(void *addr, size_t len, int advice);
 must_check int raw_mlock(void *addr, size_t len);
+must_check int raw_mlock2(void *addr, size_t len, unsigned int flags);
 must_check int raw_munlock(void *addr, size_t len);
 
 must_check int raw_shmget(key_t key, size_t size, int flags);

@@ -83,6 +83,18 @@ int tracked_pkey_mprotect(void *addr, size_t len, int prot, int pkey)
 	return err;
 }
 
+/* The pages of shared tables cannot be locked, though the kernel says they are. */
+int tracked_mlock(void *addr, size_t len, unsigned int flags)
+{
+	int err;
+
+	guard_lock();
+	(void)unlink_range(range_of(addr, len));
+	err = flags ? raw_mlock2(addr, len, flags) : raw_mlock(addr, len);
+	guard_unlock();
+	return err;
+}
+
 /* Holes are made in the file, not in a mapping: by way of the spare, all others see them too. */
 static bool is_for_the_file(const struct tracked *t, int advice)
 {

@@ -42,6 +42,7 @@ must_check int tracked_munmap(void *addr, size_t len);
 must_check int tracked_mprotect(void *addr, size_t len, int prot);
 must_check int tracked_pkey_mprotect(void *addr, size_t len, int prot, int pkey);
 must_check int tracked_madvise(void *addr, size_t len, int advice);
+must_check int tracked_mlock(void *addr, size_t len, unsigned int flags); /* of mlock2(2) */
 must_check int tracked_mremap(void *addr, size_t old_len, size_t new_len, int flags, void *to,
 			      void **out);
 
