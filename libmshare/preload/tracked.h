@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Converted mappings that the kernel does not treat as the program expects: longer than asked for
- * (huge pages, slots of the module), or not to be split, moved and protected (the module). All
- * others are ordinary mappings and need no record.
+ * (huge pages, slots of the module), not to be split (both), or not to be moved and protected (the
+ * module). All others are ordinary mappings and need no record.
  *
  *   start                    end            mapped_end
  *   |-- as asked, page ------|-- tail -------|
