@@ -139,6 +139,12 @@ static int make_spare(const struct conversion *c, struct tracked *t)
 	return err;
 }
 
+/* When the program cuts a huge page. */
+static bool could_be_copied(const struct tracked *t)
+{
+	return t->copyable && t->unit > page_sizes()->base;
+}
+
 static int track(struct conversion *c)
 {
 	struct tracked t = { .start = (uintptr_t)c->addr,
@@ -153,7 +159,7 @@ static int track(struct conversion *c)
 	t.end = t.start + asked;
 	if (!err && c->linked)
 		err = make_spare(c, &t);
-	if (!err && (c->linked || t.mapped_end > t.end))
+	if (!err && (c->linked || t.mapped_end > t.end || could_be_copied(&t)))
 		err = tracked_add(&t);
 	if (err && t.spare && raw_munmap((void *)t.spare, c->mapped))
 		debug("a spare mapping stays at %p", (void *)t.spare);

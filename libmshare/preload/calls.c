@@ -145,6 +145,18 @@ PUBLIC int mprotect(void *addr, size_t len, int prot)
 	return leave(entered, tracked_mprotect(addr, len, prot));
 }
 
+/* Without a key it is the above, and the C library makes that call by itself. */
+PUBLIC int pkey_mprotect(void *addr, size_t len, int prot, int pkey)
+{
+	const int entered = sys_errno();
+
+	if (pkey == -1)
+		return mprotect(addr, len, prot);
+	if (!tracked_any() || !guard_enter())
+		return plain_result(raw_pkey_mprotect(addr, len, prot, pkey));
+	return leave(entered, tracked_pkey_mprotect(addr, len, prot, pkey));
+}
+
 PUBLIC int madvise(void *addr, size_t len, int advice)
 {
 	const int entered = sys_errno();
@@ -152,6 +164,44 @@ PUBLIC int madvise(void *addr, size_t len, int advice)
 	if (!tracked_any() || !guard_enter())
 		return plain_result(raw_madvise(addr, len, advice));
 	return leave(entered, tracked_madvise(addr, len, advice));
+}
+
+/* Returns its errors. POSIX_MADV_DONTNEED may take nothing away, unlike MADV_DONTNEED. */
+PUBLIC int posix_madvise(void *addr, size_t len, int advice)
+{
+	const int entered = sys_errno();
+	int err = 0;
+
+	if (advice == POSIX_MADV_DONTNEED)
+		return 0;
+	if (!tracked_any() || !guard_enter()) {
+		err = raw_madvise(addr, len, advice);
+	} else {
+		err = tracked_madvise(addr, len, advice);
+		guard_leave();
+	}
+	sys_set_errno(entered);
+	return -err;
+}
+
+PUBLIC int mlock(const void *addr, size_t len)
+{
+	const int entered = sys_errno();
+
+	if (!tracked_any() || !guard_enter())
+		return plain_result(raw_mlock((void *)addr, len));
+	return leave(entered, tracked_mlock((void *)addr, len, 0));
+}
+
+PUBLIC int mlock2(const void *addr, size_t len, unsigned int flags)
+{
+	const int entered = sys_errno();
+
+	if (!flags)
+		return mlock(addr, len);
+	if (!tracked_any() || !guard_enter())
+		return plain_result(raw_mlock2((void *)addr, len, flags));
+	return leave(entered, tracked_mlock((void *)addr, len, flags));
 }
 
 PUBLIC void *mremap(void *addr, size_t old_len, size_t new_len, int flags, ...)

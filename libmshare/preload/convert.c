@@ -169,7 +169,7 @@ static int check_region(struct conversion *c)
 
 	if (r->ops == &backend_plain)
 		return conversion_pass(c, r->reason[0] ? r->reason : "plain was asked for");
-	if (is_anonymous(c->call) && (c->call->flags & MAP_LOCKED) && r->ops == &backend_shim)
+	if ((c->call->flags & MAP_LOCKED) && r->ops == &backend_shim)
 		return conversion_pass(c, "the pages of shared tables cannot be locked");
 	if (wants_exactly(c->call) && !is_multiple(c->call->len, r->map_unit))
 		return conversion_pass(

@@ -17,6 +17,8 @@
 #define THREAD_LOCAL static _Thread_local __attribute__((tls_model("initial-exec")))
 
 THREAD_LOCAL volatile sig_atomic_t inside;
+/* This thread has `insiders` for writing: handlers that run meanwhile come in as they are. */
+THREAD_LOCAL volatile sig_atomic_t forking;
 THREAD_LOCAL sigset_t signals_before; /* while inside */
 THREAD_LOCAL int cancelling_before; /* while inside */
 
@@ -31,6 +33,7 @@ static pthread_rwlock_t insiders = NOBODY_INSIDE;
 
 static atomic_int owner; /* the process for which everything here is in order */
 static atomic_uint forks;
+static atomic_bool used; /* somebody was inside */
 
 /*
  * No handler runs meanwhile, for it might not return but longjmp(3); and the calls that we stand in
@@ -46,7 +49,9 @@ bool guard_enter(void)
 	pthread_sigmask(SIG_SETMASK, &all, &signals_before);
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancelling_before);
 	inside = 1;
-	pthread_rwlock_rdlock(&insiders);
+	atomic_store_explicit(&used, true, memory_order_relaxed);
+	if (!forking)
+		pthread_rwlock_rdlock(&insiders);
 	return true;
 }
 
@@ -54,10 +59,11 @@ void guard_leave(void)
 {
 	sigset_t before = signals_before;
 
-	pthread_rwlock_unlock(&insiders);
+	if (!forking)
+		pthread_rwlock_unlock(&insiders);
 	inside = 0;
 	pthread_setcancelstate(cancelling_before, NULL);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	raw_sigmask(&before);
 }
 
 bool guard_is_inside(void)
@@ -80,15 +86,52 @@ unsigned int guard_forks(void)
 	return atomic_load_explicit(&forks, memory_order_relaxed);
 }
 
-static void before_fork(void)
+static void one_more_fork(void)
 {
 	atomic_fetch_add_explicit(&forks, 1, memory_order_relaxed);
+}
+
+static void lock_for_fork(void)
+{
+	forking = 1;
 	pthread_rwlock_wrlock(&insiders);
 }
 
-static void after_fork_in_parent(void)
+static void unlock_after_fork(void)
 {
 	pthread_rwlock_unlock(&insiders);
+	forking = 0;
+}
+
+/*
+ * No handler comes in while the lock is half taken. A program that has nothing to do with us makes
+ * no further system call for that.
+ */
+static void without_signals(void (*function)(void))
+{
+	sigset_t all, before;
+
+	if (!atomic_load_explicit(&used, memory_order_relaxed)) {
+		function();
+		return;
+	}
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	function();
+	raw_sigmask(&before);
+}
+
+static void before_fork(void)
+{
+	one_more_fork();
+	without_signals(lock_for_fork);
+}
+
+/* What was mapped in between is shared as well. */
+static void after_fork_in_parent(void)
+{
+	one_more_fork();
+	without_signals(unlock_after_fork);
 }
 
 /*
@@ -110,6 +153,8 @@ static int own_number(void)
 static void after_fork_in_child(void)
 {
 	insiders = (pthread_rwlock_t)NOBODY_INSIDE;
+	forking = 0;
+	one_more_fork();
 	atomic_store(&owner, own_number());
 }
 

@@ -39,6 +39,11 @@ int raw_mprotect(void *addr, size_t len, int prot)
 	return (int)sys_result(syscall(SYS_mprotect, addr, len, prot));
 }
 
+int raw_pkey_mprotect(void *addr, size_t len, int prot, int pkey)
+{
+	return (int)sys_result(syscall(SYS_pkey_mprotect, addr, len, prot, pkey));
+}
+
 int raw_madvise(void *addr, size_t len, int advice)
 {
 	return (int)sys_result(syscall(SYS_madvise, addr, len, advice));
@@ -47,6 +52,11 @@ int raw_madvise(void *addr, size_t len, int advice)
 int raw_mlock(void *addr, size_t len)
 {
 	return (int)sys_result(syscall(SYS_mlock, addr, len));
+}
+
+int raw_mlock2(void *addr, size_t len, unsigned int flags)
+{
+	return (int)sys_result(syscall(SYS_mlock2, addr, len, flags));
 }
 
 int raw_munlock(void *addr, size_t len)
@@ -114,6 +124,11 @@ int raw_append(const char *path, const char *text, size_t len)
 	if (written < 0)
 		return (int)written;
 	return (size_t)written == len ? 0 : -EIO;
+}
+
+void raw_sigmask(const sigset_t *to)
+{
+	(void)syscall(SYS_rt_sigprocmask, SIG_SETMASK, to, NULL, (size_t)_NSIG / 8);
 }
 
 pid_t raw_getpid(void)

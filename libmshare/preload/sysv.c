@@ -25,8 +25,8 @@
 #include "sysv-table.h"
 #include "tracked.h"
 
-/* Identifiers plus one of segments below the threshold, the newest; so that attaching one of them
- * takes no second system call. */
+/* Identifiers plus one of segments known to be below the threshold, the newest; so that attaching
+ * one of them takes no second system call. */
 #define SMALL_MOST 64
 static atomic_int small_ids[SMALL_MOST];
 static atomic_uint small_next;
@@ -76,6 +76,12 @@ static int get_huge(key_t key, size_t size, int flags)
 	return raw_shmget(key, size, flags | SHM_HUGETLB);
 }
 
+/* One that exists may be bigger than what is asked for. */
+static bool is_new(key_t key, int flags)
+{
+	return key == IPC_PRIVATE || (flags & (IPC_CREAT | IPC_EXCL)) == (IPC_CREAT | IPC_EXCL);
+}
+
 int sysv_get(key_t key, size_t size, int flags)
 {
 	int id = -EOPNOTSUPP;
@@ -86,7 +92,7 @@ int sysv_get(key_t key, size_t size, int flags)
 	}
 	if (id < 0)
 		id = raw_shmget(key, size, flags);
-	if (id >= 0 && size && size < settings.min_size)
+	if (id >= 0 && size < settings.min_size && is_new(key, flags))
 		remember_small(id);
 	else if (id >= 0)
 		forget_small(id);
@@ -294,6 +300,8 @@ int sysv_attach(int id, const void *addr, int flags, void **out)
 	uint64_t len;
 	int err = raw_shmctl(id, IPC_STAT, &ds);
 
+	if (!err && ds.shm_segsz < settings.min_size)
+		remember_small(id);
 	/* What may not be looked at may still be attached, or not: the kernel knows. */
 	if (err || ds.shm_segsz < settings.min_size || (flags & (SHM_EXEC | SHM_REMAP)) ||
 	    align_up(ds.shm_segsz, page_sizes()->base, &len) || guard_in_handler())

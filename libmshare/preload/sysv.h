@@ -14,7 +14,7 @@
 
 #include "util.h"
 
-/* Whether the segment was asked for with a size that is none of our business. No system call. */
+/* Whether the segment is known to have a size that is none of our business. No system call. */
 bool sysv_is_small(int id);
 
 /* Also below the threshold: makes no difference to the kernel's call then. Identifier or -errno. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Converted mappings that the kernel does not treat as the program expects: longer than asked for
- * (huge pages, slots of the module), or not to be split, moved and protected (the module). All
- * others are ordinary mappings and need no record.
+ * (huge pages, slots of the module), not to be split (both), or not to be moved and protected (the
+ * module). All others are ordinary mappings and need no record.
  *
  *   start                    end            mapped_end
  *   |-- as asked, page ------|-- tail -------|
@@ -40,7 +40,9 @@ uintptr_t tracked_ordinary(uintptr_t start);
 /* The kernel's calls, on what the program sees. 0 or -errno. */
 must_check int tracked_munmap(void *addr, size_t len);
 must_check int tracked_mprotect(void *addr, size_t len, int prot);
+must_check int tracked_pkey_mprotect(void *addr, size_t len, int prot, int pkey);
 must_check int tracked_madvise(void *addr, size_t len, int advice);
+must_check int tracked_mlock(void *addr, size_t len, unsigned int flags); /* of mlock2(2) */
 must_check int tracked_mremap(void *addr, size_t old_len, size_t new_len, int flags, void *to,
 			      void **out);
 

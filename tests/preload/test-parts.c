@@ -155,6 +155,23 @@ static void guard_after_a_cut(void)
 	expect(mapped_total() == before);
 }
 
+/* A multiple of what a huge page covers has parts as well. */
+static void parts_of_an_even_size(void)
+{
+	const size_t size = 10 * HUGE;
+	size_t before = mapped_total();
+	char *p = mmap(NULL, size, READ_WRITE, ANONYMOUS, -1, 0);
+
+	expect(p != MAP_FAILED);
+	fill(p, size, 1);
+	expect(mprotect(p + 4096, 4096, PROT_READ) == 0);
+	expect_filled(p, size, 1);
+	expect(munmap(p + size - 4096, 4096) == 0);
+	expect_filled(p, size - 4096, 1);
+	expect(munmap(p, size) == 0);
+	expect(mapped_total() == before);
+}
+
 /* Over all of it, with something of another kind. */
 static void replace_the_whole(void)
 {
@@ -188,6 +205,7 @@ int main(int argc, char **argv)
 {
 	subject_start(argc, argv, (const char *const[]){ NULL });
 	protect_a_part();
+	parts_of_an_even_size();
 	expect_converted(SIZE);
 	shared_while_cut();
 	unmap_in_pieces();

@@ -29,6 +29,39 @@ static void *attach(int id, int flags)
 	return p;
 }
 
+#define ASKED_SMALL (SIZE + 4096)
+#define ASKED_SMALLER (SIZE + 8192)
+
+static void *attach_existing(key_t which, size_t size, int flags)
+{
+	int id = shmget(which, size, flags);
+
+	expect(id >= 0);
+	return attach(id, 0);
+}
+
+/* Who asks for less gets all of a segment that exists. */
+static void ask_for_less(void)
+{
+	char *p = attach_existing(key + 1, 4096, 0);
+	char *q = attach_existing(key + 2, 8192, IPC_CREAT | 0600);
+
+	expect(p[ASKED_SMALL - 1] == 0 && q[ASKED_SMALLER - 1] == 0);
+	expect(shmdt(p) == 0 && shmdt(q) == 0);
+}
+
+static void asked_for_less(void)
+{
+	int small = shmget(key + 1, ASKED_SMALL, IPC_CREAT | IPC_EXCL | 0600);
+	int smaller = shmget(key + 2, ASKED_SMALLER, IPC_CREAT | IPC_EXCL | 0600);
+
+	expect(small >= 0 && smaller >= 0);
+	in_new_program("ask-for-less");
+	expect(shmctl(small, IPC_RMID, NULL) == 0 && shmctl(smaller, IPC_RMID, NULL) == 0);
+	expect_converted(ASKED_SMALL);
+	expect_converted(ASKED_SMALLER);
+}
+
 /* By another process, which has inherited neither mapping nor descriptor. */
 static void meet(void)
 {
@@ -121,9 +154,14 @@ int main(int argc, char **argv)
 	int id;
 
 	subject_start(argc, argv, (const char *const[]){ NULL });
-	if (is_mode(argc, argv, "meet")) {
+	if (getenv("TEST_KEY"))
 		key = (key_t)atoi(getenv("TEST_KEY"));
+	if (is_mode(argc, argv, "meet")) {
 		meet();
+		return 0;
+	}
+	if (is_mode(argc, argv, "ask-for-less")) {
+		ask_for_less();
 		return 0;
 	}
 	key = (key_t)(0x6d730000 + (getpid() & 0xffff));
@@ -142,5 +180,6 @@ int main(int argc, char **argv)
 	as_asked_for(id);
 	removal(id);
 	expect_converted(SIZE);
+	asked_for_less();
 	return 0;
 }
