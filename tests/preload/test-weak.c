@@ -52,6 +52,21 @@ static void use_few_addresses(void)
 	use_memory();
 }
 
+/* Reserved huge pages are in no group's memory; base pages for their bytes would be. */
+static void use_a_part(void)
+{
+	char *p = mmap(NULL, SIZE, READ_WRITE, ANONYMOUS, -1, 0);
+
+	expect(p != MAP_FAILED);
+	fill(p, SIZE, 1);
+	errno = 0;
+	expect(mprotect(p + 4096, 4096, PROT_READ) == -1 && errno == EINVAL);
+	expect_filled(p, SIZE, 1);
+	fill(p, SIZE, 2);
+	expect_filled(p, SIZE, 2);
+	expect(munmap(p, SIZE) == 0);
+}
+
 static const struct use {
 	const char *name;
 	void (*body)(void);
@@ -59,6 +74,7 @@ static const struct use {
 	{ "use", use_memory },
 	{ "use-little", use_little },
 	{ "use-few-addresses", use_few_addresses },
+	{ "use-a-part", use_a_part },
 };
 
 struct shortage {
@@ -164,6 +180,23 @@ static void little_memory(void)
 		_exit(77);
 }
 
+/* As far as /proc/meminfo says. */
+static void small_machine(void)
+{
+	static const char text[] = "MemTotal:  16384 kB\nMemFree:  1 kB\nMemAvailable:  16384 kB\n";
+	char path[] = "/tmp/mshare-meminfo-XXXXXX";
+	int fd = mkstemp(path);
+	bool mounted;
+
+	expect(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+	close(fd);
+	mounted = !unshare(CLONE_NEWNS) && !mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) &&
+		  !mount(path, "/proc/meminfo", NULL, MS_BIND, NULL);
+	unlink(path);
+	if (!mounted)
+		_exit(77);
+}
+
 /* In guests: the kernel module's device, and no right to it. */
 static void forbidden_device(void)
 {
@@ -210,6 +243,8 @@ static const struct shortage shortages_with_pool[] = {
 	{ "nothing is short", nothing, "--", "use", CONVERTED },
 	{ "RLIMIT_NOFILE", few_descriptors, "--", "use", CONVERTED },
 	{ "RLIMIT_AS", nothing, "--", "use-few-addresses", 0, 1, "" },
+	{ "little memory", little_memory, "--", "use-a-part", 0, 1, "Cannot allocate memory" },
+	{ "small machine", small_machine, "--", "use-a-part", 0, 1, "Cannot allocate memory" },
 	{ "no shared tables", nothing, "--require-shared-tables", "use", 1, 1,
 	  "\"error\": \"Operation not supported\"" },
 };
