@@ -51,6 +51,13 @@ int align_up(uint64_t value, uint64_t to, uint64_t *out)
 	return 0;
 }
 
+bool align_has_whole(uint64_t start, uint64_t off, uint64_t len, uint64_t unit)
+{
+	uint64_t before = -start & (unit - 1);
+
+	return is_multiple(start - off, unit) && len >= before && len - before >= unit;
+}
+
 uint64_t align_for(const struct page_sizes *sizes, uint64_t size, int level)
 {
 	switch (level) {

@@ -27,6 +27,12 @@ static inline uint64_t align_down(uint64_t value, uint64_t to)
 	return value & ~(to - 1);
 }
 
+/*
+ * Whether [start, start + len) has a whole, aligned `unit` (a power of two) of address space in it,
+ * at which mappings of the same file are aligned alike: start maps the file's offset `off`.
+ */
+bool align_has_whole(uint64_t start, uint64_t off, uint64_t len, uint64_t unit);
+
 /* The alignment in bytes that `level` means for an object of `size` bytes. 0 for an unknown level.
  */
 uint64_t align_for(const struct page_sizes *sizes, uint64_t size, int level);

@@ -165,3 +165,9 @@ bool region_shares_tables(const struct region *r)
 	return r->share_unit && r->size >= r->share_unit && r->alignment >= r->share_unit &&
 	       !atomic_load(&r->degraded);
 }
+
+bool region_shares_at(const struct region *r, const void *addr, off_t off, uint64_t len)
+{
+	return r->share_unit && !atomic_load(&r->degraded) &&
+	       align_has_whole((uintptr_t)addr, (uint64_t)off, len, r->share_unit);
+}

@@ -86,8 +86,12 @@ void region_put(struct region *r);
 /* The size now; -errno. Others may have truncated or extended the file. */
 must_check int region_size_now(const struct region *r, uint64_t *size);
 
-/* Whether an attachment of len bytes at an address shares tables with the other processes. */
+/* Whether attachments of all of it share tables with other processes where the kernel places them.
+ */
 bool region_shares_tables(const struct region *r);
+
+/* Whether any tables of a mapping are shared: len bytes at addr, of the region from off on. */
+bool region_shares_at(const struct region *r, const void *addr, off_t off, uint64_t len);
 
 struct attach_request {
 	void *addr;

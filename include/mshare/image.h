@@ -58,6 +58,7 @@ struct mshare_image_attr {
  *               the file of r itself; bad attr
  *   E2BIG       attr has non-zero bytes beyond what this library knows, or more than 4096
  *   ENXIO       the region has been truncated to nothing
+ *   EOPNOTSUPP  parts of the region are of other objects (mshare_map)
  *   ENOENT, ENOTDIR, ENAMETOOLONG  there is no such directory, or can be no such file
  *   EISDIR, ELOOP  path is a directory; a symbolic link
  *   EACCES, EPERM, EROFS  no right to make files there; EACCES: r has O_DIRECT set, and its file
@@ -95,7 +96,8 @@ MSHARE_API int mshare_save(mshare_t r, int dirfd, const char *path,
  *   EINVAL      path NULL or empty, or not a regular file; bad attr
  *   E2BIG       as for mshare_save()
  *   EBADMSG     the file is not an image, or it is damaged or cut off
- *   EOPNOTSUPP  an image of a version that this library does not know
+ *   EOPNOTSUPP  an image of a version that this library does not know; parts of the region are of
+ *               other objects (mshare_map)
  *   ENXIO       the image has a chunk (2 MiB) with contents that passes the end of the region; the
  *               region is empty
  *   EACCES      the region was opened read-only; no right to read the file; r has O_APPEND or

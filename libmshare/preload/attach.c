@@ -109,17 +109,57 @@ static int check_linked(struct conversion *c)
 		c, st.reason[0] ? st.reason : "shim: without any right there is nothing to share");
 }
 
+bool conversion_shares(const struct conversion *c, const void *addr)
+{
+	off_t off = is_anonymous(c->call) ? 0 : c->call->off;
+
+	return region_shares_at(c->region, addr, off, c->mapped);
+}
+
+static int check_shared(struct conversion *c, const void *addr)
+{
+	char reason[128];
+	char text[SIZE_TEXT];
+
+	if (!settings.require_shared || conversion_shares(c, addr))
+		return 0;
+	snprintf(reason, sizeof(reason),
+		 "%s: tables are shared for whole, aligned ranges of %s, of which the mapping has "
+		 "none",
+		 c->region->ops->name, size_text(c->region->share_unit, text));
+	return conversion_pass(c, reason);
+}
+
 /* mmap(2) does not fail for want of memory to populate with. */
-static int attach_checked(struct conversion *c)
+static int attach_or_say(struct conversion *c)
 {
 	bool populate = conversion_populates(c);
-	int err = align_up(c->call->len, c->region->map_unit, &c->mapped);
+	int err = attach_with(c, populate);
 
-	if (!err)
-		err = attach_with(c, populate);
 	if (err && populate)
 		err = attach_with(c, false);
-	return err ? conversion_pass(c, fail_reason()) : check_linked(c);
+	return err ? conversion_pass(c, fail_reason()) : 0;
+}
+
+/* Where something would be replaced it is too late to refuse afterwards. */
+static int attach_checked(struct conversion *c)
+{
+	int err = align_up(c->call->len, c->region->map_unit, &c->mapped);
+
+	if (err)
+		return conversion_pass(c, "the length is too large");
+	if (c->call->flags & MAP_FIXED)
+		err = check_shared(c, c->call->addr);
+	if (!err)
+		err = attach_or_say(c);
+	if (!err)
+		err = check_linked(c);
+	if (err || c->call->flags & MAP_FIXED)
+		return err;
+	err = check_shared(c, c->addr);
+	if (err)
+		undo(c);
+	return err;
 }
 
 /* An ordinary mapping of the same bytes, to take the linked one's place: it costs addresses only,

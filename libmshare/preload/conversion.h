@@ -31,6 +31,9 @@ must_check int conversion_pass(struct conversion *c, const char *reason);
 /* Whether all of it is to be allocated at once. */
 bool conversion_populates(struct conversion *c);
 
+/* Whether tables of the mapping are shared if it is at addr; c->mapped is known. */
+bool conversion_shares(const struct conversion *c, const void *addr);
+
 /*
  * Maps c->region where and how the call wants it: 0, or -errno with c->reason; nothing is mapped.
  */

@@ -243,7 +243,7 @@ static void describe(struct conversion *c, struct report_entry *e)
 	e->addr = c->addr;
 	e->backend = c->region->ops->name;
 	e->page_size = c->region->page_size;
-	e->shared_tables = region_shares_tables(c->region);
+	e->shared_tables = conversion_shares(c, c->addr);
 	e->read_only = !c->region->writable;
 	e->reason = c->reason;
 	if (settings.backend_unknown)

@@ -97,3 +97,22 @@ uint64_t memlimit_left(void)
 	free(s);
 	return least;
 }
+
+static uint64_t left_of_machine(void)
+{
+	static const char name[] = "\nMemAvailable:";
+	char text[256]; /* it is the third line */
+	const char *line = NULL;
+
+	if (sys_read_file("/proc/meminfo", text, sizeof(text)) > 0)
+		line = strstr(text, name);
+	return line ? strtoull(line + strlen(name), NULL, 10) * KIB : UINT64_MAX;
+}
+
+uint64_t memlimit_available(void)
+{
+	uint64_t group = memlimit_left();
+	uint64_t machine = left_of_machine();
+
+	return group < machine ? group : machine;
+}

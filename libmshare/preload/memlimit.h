@@ -11,4 +11,7 @@
 /* Bytes that this process's group and those around it have left; UINT64_MAX: any. */
 uint64_t memlimit_left(void);
 
+/* The same, or what the whole machine has left without swapping, if that is less. */
+uint64_t memlimit_available(void);
+
 #endif

@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "small-copy.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "align.h"
+#include "memlimit.h"
 #include "raw.h"
+
+static bool is_zero(const char *p, size_t page)
+{
+	return !p[0] && !memcmp(p, p + 1, page - 1);
+}
 
 /*
  * Pages that are zero are not touched in the copy, so that it takes no more memory than it has to.
@@ -13,12 +20,27 @@ static void copy_pages(char *to, const char *from, size_t len)
 {
 	size_t page = page_sizes()->base;
 
-	for (size_t off = 0; off < len; off += page) {
-		const char *p = from + off;
+	for (size_t off = 0; off < len; off += page)
+		if (!is_zero(from + off, page))
+			memcpy(to + off, from + off, page);
+}
 
-		if (p[0] || memcmp(p, p + 1, page - 1) != 0)
-			memcpy(to + off, p, page);
-	}
+static uint64_t bytes_to_copy(const char *from, size_t len)
+{
+	size_t page = page_sizes()->base;
+	uint64_t bytes = 0;
+
+	for (size_t off = 0; off < len; off += page)
+		bytes += is_zero(from + off, page) ? 0 : page;
+	return bytes;
+}
+
+/* The pool of huge pages gives nothing to a copy: without this the OOM killer would look for it. */
+static int check_memory(const char *from, size_t len)
+{
+	uint64_t left = memlimit_available();
+
+	return left >= len || left >= bytes_to_copy(from, len) ? 0 : -ENOMEM;
 }
 
 int small_copy(void *start, size_t len, int prot)
@@ -34,6 +56,8 @@ int small_copy(void *start, size_t len, int prot)
 		return err;
 	if (!(prot & PROT_READ))
 		err = raw_mprotect(start, len, PROT_READ);
+	if (!err)
+		err = check_memory(start, len);
 	if (!err) {
 		copy_pages(copy, start, len);
 		err = raw_mprotect(copy, len, prot);

@@ -272,7 +272,8 @@ static bool shares_tables(const struct segment *s)
 {
 	if (!s->backend || !strcmp(s->backend, "thp"))
 		return false;
-	return !strcmp(s->backend, "shim") || s->len >= page_sizes()->pud;
+	return !strcmp(s->backend, "shim") ||
+	       align_has_whole((uintptr_t)s->addr, 0, s->len, page_sizes()->pud);
 }
 
 static void tell(const struct segment *s, int err)
@@ -314,6 +315,8 @@ int sysv_attach(int id, const void *addr, int flags, void **out)
 	if (!err && settings.require_shared && !shares_tables(&s)) {
 		err = sysv_detach(s.addr);
 		s.backend = NULL;
+		if (!s.reason[0])
+			snprintf(s.reason, sizeof(s.reason), "its tables are not shared here");
 		err = err ? err : -EOPNOTSUPP;
 	}
 	tell(&s, err);

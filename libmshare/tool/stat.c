@@ -17,9 +17,13 @@ static const struct {
 	uint32_t flag;
 	const char *name;
 } flag_names[] = {
-	{ MSHARE_STAT_F_TRUNCATED, "truncated" },	  { MSHARE_STAT_F_READ_ONLY, "read_only" },
-	{ MSHARE_STAT_F_SHARED_TABLES, "shared_tables" }, { MSHARE_STAT_F_HOST, "host" },
-	{ MSHARE_STAT_F_IO_URING, "io_uring" },		  { MSHARE_STAT_F_DIRECT, "direct" },
+	{ MSHARE_STAT_F_TRUNCATED, "truncated" },
+	{ MSHARE_STAT_F_READ_ONLY, "read_only" },
+	{ MSHARE_STAT_F_SHARED_TABLES, "shared_tables" },
+	{ MSHARE_STAT_F_HOST, "host" },
+	{ MSHARE_STAT_F_IO_URING, "io_uring" },
+	{ MSHARE_STAT_F_DIRECT, "direct" },
+	{ MSHARE_STAT_F_PARTS, "parts" },
 	{ MSHARE_STAT_F_REGISTERED, "registered" },
 };
 #define FLAG_COUNT (sizeof(flag_names) / sizeof(flag_names[0]))
@@ -133,6 +137,8 @@ static void ask_views(mshare_t r, struct views *v, struct mshare_stat *st)
 		st->links += v->of[i].entries;
 		if (!v->err[i] && v->of[i].host)
 			st->host_pid = v->of[i].host;
+		if (!v->err[i] && v->of[i].parts)
+			st->flags |= MSHARE_STAT_F_PARTS;
 		if (v->err[i] && v->err[i] != -ENOENT)
 			st->valid &= ~VALID_VIEWS;
 	}

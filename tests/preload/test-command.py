@@ -10,6 +10,7 @@ import pathlib
 import re
 import resource
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -105,6 +106,31 @@ class Command(unittest.TestCase):
         self.refused(run(path), 126, "set-group-ID")
         path.chmod(0o755)
         self.assertEqual(run(path).returncode, 0)
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs root, to give a program capabilities")
+    def test_file_capabilities_are_refused(self):
+        path = self.directory / "capable"
+        shutil.copy("/bin/true", path)
+        self.directory.chmod(0o755)
+        # As linux/capability.h has it: revision 2, nothing permitted or inherited but
+        # CAP_NET_BIND_SERVICE.
+        capability = struct.pack("<5I", 0x02000000, 1 << 10, 0, 0, 0)
+        try:
+            os.setxattr(path, "security.capability", capability)
+        except OSError as error:
+            self.skipTest(f"no capabilities can be given to files here: {error}")
+        self.assertEqual(run(path).returncode, 0)  # of root they change nothing
+        user = {"user": 65534, "group": 65534, "extra_groups": []}
+        try:
+            run("--help", **user)
+        except PermissionError:
+            self.skipTest("another user may not start this command")
+        if os.statvfs(self.directory).f_flag & os.ST_NOSUID:
+            self.assertEqual(run(path, **user).returncode, 0)
+            return
+        self.refused(run(path, **user), 126, "file capabilities")
+        os.removexattr(path, "security.capability")
+        self.assertEqual(run(path, **user).returncode, 0)
 
     def test_scripts_are_followed(self):
         with_line = self.script("with-line", "#!/bin/sh\nexit 3\n")

@@ -7,59 +7,21 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "subject.h"
-
-/* The whole of what this program does in its second life. */
-static void use_little(void)
-{
-	char *p = mmap(NULL, SIZE, READ_WRITE, ANONYMOUS, -1, 0);
-
-	expect(p != MAP_FAILED);
-	for (size_t i = 0; i < SIZE; i += (size_t)1 << 20)
-		p[i] = 1;
-	expect(munmap(p, SIZE) == 0);
-}
-
-static void use_memory(void)
-{
-	char *p = mmap(NULL, SIZE, READ_WRITE, ANONYMOUS, -1, 0);
-
-	expect(p != MAP_FAILED);
-	fill(p, SIZE, 1);
-	expect_filled(p, SIZE, 1);
-	expect(munmap(p, SIZE) == 0);
-}
-
-/*
- * Enough for the program and its libraries, not for an aligned second try. In the program, because
- * a sanitizer in the command needs more.
- */
-static void use_few_addresses(void)
-{
-	const struct rlimit few = { (rlim_t)64 << 20, (rlim_t)64 << 20 };
-
-	expect(setrlimit(RLIMIT_AS, &few) == 0);
-	use_memory();
-}
-
-static const struct use {
-	const char *name;
-	void (*body)(void);
-} uses[] = {
-	{ "use", use_memory },
-	{ "use-little", use_little },
-	{ "use-few-addresses", use_few_addresses },
-};
+#include "weak-uses.h"
 
 struct shortage {
 	const char *name;
@@ -67,7 +29,7 @@ struct shortage {
 		void); /* in the process that becomes `mshare run`; exits with 77 if it cannot */
 	const char *option; /* of mshare run */
 	const char *use; /* what the program does then */
-	int status; /* of mshare run */
+	int status; /* of mshare run; above 256: the signal that ends the program */
 	size_t lines; /* of the report about the mapping, with */
 	const char *said;
 };
@@ -97,8 +59,11 @@ static void short_files(void)
 	limit(RLIMIT_FSIZE, (rlim_t)1 << 20);
 }
 
+/* Who has the capability may lock whatever the limit is. */
 static void no_locked_memory(void)
 {
+	if (geteuid() == 0)
+		expect(prctl(PR_CAPBSET_DROP, CAP_IPC_LOCK, 0, 0, 0) == 0);
 	limit(RLIMIT_MEMLOCK, 0);
 }
 
@@ -136,31 +101,81 @@ static void no_dev_shm(void)
 		_exit(77);
 }
 
+/* A group of its own for each case: helpers of the last one may still be in theirs. */
 static const struct {
-	const char *group;
+	const char *mount;
 	const char *limit;
+	const char *swap; /* what is 0 where the limit is not to be met by swapping */
 } groups[] = {
-	{ "/sys/fs/cgroup/memory/mshare-test-weak", "memory.limit_in_bytes" },
-	{ "/sys/fs/cgroup/mshare-test-weak", "memory.max" },
+	{ "/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.swappiness" },
+	{ "/sys/fs/cgroup", "memory.max", "memory.swap.max" },
 };
 
-static bool join_group(const char *group, const char *limit)
+static void name_group(size_t i, pid_t pid, char *out, size_t size)
 {
+	snprintf(out, size, "%s/mshare-test-weak-%d", groups[i].mount, (int)pid);
+}
+
+static bool join_group(size_t i, const char *bytes)
+{
+	char group[64];
 	char path[128];
 
-	snprintf(path, sizeof(path), "%s/%s", group, limit);
+	name_group(i, getpid(), group, sizeof(group));
+	snprintf(path, sizeof(path), "%s/%s", group, groups[i].limit);
 	if ((mkdir(group, 0700) && errno != EEXIST) || access(path, W_OK))
 		return false;
-	write_file(path, "16777216");
+	write_file(path, bytes);
+	snprintf(path, sizeof(path), "%s/%s", group, groups[i].swap);
+	if (!access(path, W_OK))
+		write_file(path, "0");
 	snprintf(path, sizeof(path), "%s/cgroup.procs", group);
 	write_file(path, "0");
 	return true;
 }
 
+static void remove_groups(pid_t pid)
+{
+	char group[64];
+
+	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
+		name_group(i, pid, group, sizeof(group));
+		for (int tries = 0; tries < 1500 && rmdir(group) && errno == EBUSY; tries++)
+			usleep(10000);
+	}
+}
+
+static void join(const char *bytes)
+{
+	if (!join_group(0, bytes) && !join_group(1, bytes))
+		_exit(77);
+}
+
+/* Less than the mapping. */
 static void little_memory(void)
 {
-	if (!join_group(groups[0].group, groups[0].limit) &&
-	    !join_group(groups[1].group, groups[1].limit))
+	join("16777216");
+}
+
+static void enough_memory(void)
+{
+	join("134217728");
+}
+
+/* As far as /proc/meminfo says. */
+static void small_machine(void)
+{
+	static const char text[] = "MemTotal:  16384 kB\nMemFree:  1 kB\nMemAvailable:  16384 kB\n";
+	char path[] = "/tmp/mshare-meminfo-XXXXXX";
+	int fd = mkstemp(path);
+	bool mounted;
+
+	expect(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+	close(fd);
+	mounted = !unshare(CLONE_NEWNS) && !mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) &&
+		  !mount(path, "/proc/meminfo", NULL, MS_BIND, NULL);
+	unlink(path);
+	if (!mounted)
 		_exit(77);
 }
 
@@ -184,20 +199,38 @@ static void nothing(void)
 
 /* Somebody else's pool decides whether the command refuses, or the mapping is. */
 #define REFUSED (-1)
+#define KILLED(signal) (256 + (signal))
 #define CONVERTED 0, 1, "\"event\": \"converted\""
 #define LEFT 0, 1, "\"event\": \"left\""
+#define UNLOCKED 0, 1, "its pages cannot be locked"
+/* What ends a program after its mapping was made ends it with the kernel's mapping as well. */
 static const struct shortage shortages[] = {
 	{ "nothing is short", nothing, "--", "use", CONVERTED },
+	{ "nothing is short, with a name", nothing, "--", "use-name", CONVERTED },
 	{ "no helper", no_helper, "--", "use", 0, 1, "mshare-host cannot be started" },
 	{ "RLIMIT_AS", nothing, "--", "use-few-addresses", 0, 1, "" },
 	{ "RLIMIT_NOFILE", few_descriptors, "--", "use", CONVERTED },
 	{ "RLIMIT_FSIZE", short_files, "--", "use", LEFT },
-	{ "RLIMIT_MEMLOCK", no_locked_memory, "--", "use", CONVERTED },
+	{ "RLIMIT_MEMLOCK", no_locked_memory, "--", "use-lock", UNLOCKED },
+	{ "RLIMIT_MEMLOCK, plain", no_locked_memory, "--backend=plain", "use-lock", 0, 2,
+	  "\"event\": \"left\"" },
 	{ "no privileges", without_privileges, "--", "use", CONVERTED },
 	{ "small /dev/shm", small_dev_shm, "--", "use", CONVERTED },
-	{ "no /dev", no_dev_shm, "--", "use", CONVERTED },
+	{ "small /dev/shm, little of it", small_dev_shm, "--populate", "use-name-little",
+	  CONVERTED },
+	{ "small /dev/shm, filled", small_dev_shm, "--", "use-name", KILLED(SIGBUS), 1,
+	  "\"event\": \"converted\"" },
+	{ "small /dev/shm, filled, plain", small_dev_shm, "--backend=plain", "use-name",
+	  KILLED(SIGBUS), 1, "\"event\": \"left\"" },
+	{ "no /dev", no_dev_shm, "--", "use-no-name", CONVERTED },
+	{ "no /dev, plain", no_dev_shm, "--backend=plain", "use-no-name", LEFT },
 	{ "little memory", little_memory, "--populate", "use-little", 0, 1,
 	  "not populated, its control group has less memory left" },
+	{ "enough memory", enough_memory, "--populate", "use", 0, 0, "not populated" },
+	{ "little memory, filled", little_memory, "--", "use", KILLED(SIGKILL), 1,
+	  "\"event\": \"converted\"" },
+	{ "little memory, filled, plain", little_memory, "--backend=plain", "use", KILLED(SIGKILL),
+	  1, "\"event\": \"left\"" },
 	{ "no shared tables", nothing, "--require-shared-tables", "use", REFUSED, 0,
 	  "\"event\": \"converted\"" },
 };
@@ -210,6 +243,14 @@ static const struct shortage shortages_with_pool[] = {
 	{ "nothing is short", nothing, "--", "use", CONVERTED },
 	{ "RLIMIT_NOFILE", few_descriptors, "--", "use", CONVERTED },
 	{ "RLIMIT_AS", nothing, "--", "use-few-addresses", 0, 1, "" },
+	{ "RLIMIT_MEMLOCK", no_locked_memory, "--", "use-lock", UNLOCKED },
+	{ "small pool", nothing, "--backend=hugetlb", "use-big", 0, 1,
+	  "\"reason\": \"hugetlb: needs " },
+	{ "little memory, filled", little_memory, "--", "use", CONVERTED },
+	{ "little memory, a part", little_memory, "--", "use-a-part", 0, 1,
+	  "Cannot allocate memory" },
+	{ "small machine, a part", small_machine, "--", "use-a-part", 0, 1,
+	  "Cannot allocate memory" },
 	{ "no shared tables", nothing, "--require-shared-tables", "use", 1, 1,
 	  "\"error\": \"Operation not supported\"" },
 };
@@ -242,9 +283,15 @@ static void become(const struct shortage *s)
 
 	expect(n > 0);
 	self[n] = '\0';
+	limit(RLIMIT_CORE, 0);
 	s->make();
 	execvp(command, words);
 	_exit(99);
+}
+
+static int status_of(int status)
+{
+	return WIFSIGNALED(status) ? KILLED(WTERMSIG(status)) : WEXITSTATUS(status);
 }
 
 static bool is_expected(const struct shortage *s, int status)
@@ -270,17 +317,19 @@ static void try(const struct shortage *s)
 	pid = fork();
 	if (pid == 0)
 		become(s);
-	expect(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
-	if (WEXITSTATUS(status) == 77) {
+	expect(waitpid(pid, &status, 0) == pid);
+	remove_groups(pid);
+	status = status_of(status);
+	if (status == 77) {
 		printf("%s: not tried, this process may not make it so\n", s->name);
 		expect(!getenv("MSHARE_TEST_NO_SKIP"));
 		return;
 	}
-	if (!is_expected(s, WEXITSTATUS(status)))
-		fprintf(stderr, "%s: status %d\n", s->name, WEXITSTATUS(status));
-	expect(is_expected(s, WEXITSTATUS(status)));
+	if (!is_expected(s, status))
+		fprintf(stderr, "%s: status %d\n", s->name, status);
+	expect(is_expected(s, status));
 	expect(setenv("MSHARE_RUN_REPORT", report, 1) == 0);
-	snprintf(part, sizeof(part), "\"size\": %zu,", SIZE);
+	snprintf(part, sizeof(part), "\"size\": %zu,", strcmp(s->use, "use-big") ? SIZE : BIG);
 	if (lines_of(part, s->said) != s->lines) {
 		show_report();
 		expect_true(false, s->name, 0, s->said);
@@ -299,12 +348,8 @@ int main(int argc, char **argv)
 {
 	int fd;
 
-	for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++) {
-		if (is_mode(argc, argv, uses[i].name)) {
-			uses[i].body();
-			return 0;
-		}
-	}
+	if (weak_use(argc, argv))
+		return 0;
 	if (argc == 3) /* where the environment is not at hand */
 		expect(setenv("MSHARE_BACKEND", argv[2], 1) == 0);
 	expect(argc == 2 || argc == 3);
@@ -318,7 +363,5 @@ int main(int argc, char **argv)
 	else
 		TRY_ALL(shortages);
 	unlink(report);
-	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
-		rmdir(groups[i].group);
 	return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The tracepoints: what is linked, invalidated, flushed and unlinked is told, with the right file. */
+/* The tracepoints: what is linked, invalidated, flushed and unlinked is told, with its file. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -162,6 +163,32 @@ static void stat_tells_of_both_views(void **state)
 	mshare_close(r);
 }
 
+static void check_parts(bool wanted)
+{
+	struct json_object *o = tool_json(0, "stat --json %s", name);
+
+	assert_int_equal(json_object_get_boolean(member(o, "parts")), wanted);
+	json_object_put(o);
+	assert_int_equal(strstr(tool("stat %s", name)->out, " parts\n") != NULL, wanted);
+}
+
+/* Whatever backend the command itself would get for the name. */
+static void stat_tells_of_parts(void **state)
+{
+	mshare_t r = make_region(name);
+
+	(void)state;
+	users_come(&users, r, 1);
+	check_parts(false);
+	assert_int_equal(mshare_map(r, (off_t)slot, slot, -1, 0, PROT_READ | PROT_WRITE), 0);
+	check_parts(true);
+	assert_int_equal(
+		mshare_map(r, (off_t)slot, slot, mshare_fd(r), (off_t)slot, PROT_READ | PROT_WRITE),
+		0);
+	check_parts(false);
+	mshare_close(r);
+}
+
 static void check_group(int pid, const char *group)
 {
 	char path[64], text[256] = "";
@@ -253,6 +280,7 @@ int main(int argc, char **argv)
 		CASE(others_without_right_know_nothing, NULL),
 		CASE(counters_count, NULL),
 		CASE(stat_tells_of_both_views, NULL),
+		CASE(stat_tells_of_parts, NULL),
 		CASE(handover_moves_the_host, NULL),
 		CASE(handover_without_right, NULL),
 	};

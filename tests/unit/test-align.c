@@ -128,6 +128,25 @@ static void levels(void **state)
 	}
 }
 
+static void whole_units_in_a_range(void **state)
+{
+	(void)state;
+	assert_true(align_has_whole(3 * GIB, 0, GIB, GIB));
+	assert_true(align_has_whole(3 * GIB, 5 * GIB, GIB, GIB));
+	assert_true(align_has_whole(3 * GIB - 2 * MIB, GIB - 2 * MIB, GIB + 2 * MIB, GIB));
+	assert_true(align_has_whole(3 * GIB + 2 * MIB, 2 * MIB, 2 * GIB - 2 * MIB, GIB));
+	/* Too short, though the address is right. */
+	assert_false(align_has_whole(3 * GIB, 0, 64 * MIB, GIB));
+	assert_false(align_has_whole(3 * GIB, 0, GIB - 1, GIB));
+	/* Parts of two, as long as one or nearly two. */
+	assert_false(align_has_whole(3 * GIB - 2 * MIB, GIB - 2 * MIB, GIB, GIB));
+	assert_false(align_has_whole(3 * GIB + 2 * MIB, 2 * MIB, 2 * GIB - 4 * MIB, GIB));
+	assert_false(align_has_whole(3 * GIB + 2 * MIB, 2 * MIB, 2 * MIB, GIB));
+	/* Others map the same bytes at other places in their tables. */
+	assert_false(align_has_whole(3 * GIB + 2 * MIB, 0, 4 * GIB, GIB));
+	assert_false(align_has_whole(3 * GIB, 2 * MIB, 4 * GIB, GIB));
+}
+
 static void sizes_refused(void **state)
 {
 	uint64_t out;
@@ -191,6 +210,7 @@ int main(void)
 		cmocka_unit_test(up_near_the_largest_offset),
 		cmocka_unit_test(down),
 		cmocka_unit_test(levels),
+		cmocka_unit_test(whole_units_in_a_range),
 		cmocka_unit_test(sizes_refused),
 		cmocka_unit_test(rounding_is_the_least_multiple),
 	};
