@@ -29,6 +29,14 @@ static int use_copy(const struct tracked *t)
 	return small_copy((void *)t->start, t->mapped_end - t->start, t->prot);
 }
 
+static const char *reason_of(int err)
+{
+	if (!err)
+		return "in base pages from now on: the program changes a part of it";
+	return err == -ENOMEM ? "the program changes a part, and there is no memory for a copy"
+			      : "the program changes a part of a huge page, which others have too";
+}
+
 /* Then there is no tail either, and nothing to remember. */
 int make_ordinary(struct tracked *t)
 {
@@ -39,8 +47,7 @@ int make_ordinary(struct tracked *t)
 		.len = t->end - t->start,
 		.addr = (void *)t->start,
 		.err = err,
-		.reason = err ? "the program changes a part of a huge page, which others have too"
-			      : "in base pages from now on: the program changes a part of it",
+		.reason = reason_of(err),
 	});
 	if (err)
 		return err;

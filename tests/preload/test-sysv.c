@@ -43,8 +43,8 @@ static void *attach_existing(key_t which, size_t size, int flags)
 /* Who asks for less gets all of a segment that exists. */
 static void ask_for_less(void)
 {
-	char *p = attach_existing(key + 1, 4096, 0);
-	char *q = attach_existing(key + 2, 8192, IPC_CREAT | 0600);
+	char *p = attach_existing(key + 0x10000, 4096, 0);
+	char *q = attach_existing(key + 0x20000, 8192, IPC_CREAT | 0600);
 
 	expect(p[ASKED_SMALL - 1] == 0 && q[ASKED_SMALLER - 1] == 0);
 	expect(shmdt(p) == 0 && shmdt(q) == 0);
@@ -52,8 +52,8 @@ static void ask_for_less(void)
 
 static void asked_for_less(void)
 {
-	int small = shmget(key + 1, ASKED_SMALL, IPC_CREAT | IPC_EXCL | 0600);
-	int smaller = shmget(key + 2, ASKED_SMALLER, IPC_CREAT | IPC_EXCL | 0600);
+	int small = shmget(key + 0x10000, ASKED_SMALL, IPC_CREAT | IPC_EXCL | 0600);
+	int smaller = shmget(key + 0x20000, ASKED_SMALLER, IPC_CREAT | IPC_EXCL | 0600);
 
 	expect(small >= 0 && smaller >= 0);
 	in_new_program("ask-for-less");

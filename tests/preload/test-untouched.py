@@ -35,11 +35,16 @@ def trace(strace, command):
         return [path.read_text().splitlines() for path in files]
 
 
+def without_variation(line):
+    """strace(1) lines its results up, by the width of what is before."""
+    return re.sub(" +=", " =", VARIES.sub("#", line))
+
+
 def own_calls(lines):
     """Between the marks, or from the start in the child, which has only one."""
     marks = [number for number, line in enumerate(lines) if line.startswith(MARK)]
     first, last = (marks[0] + 1, marks[1]) if len(marks) == 2 else (0, len(lines))
-    return [VARIES.sub("#", line) for line in lines[first:last] if not line.startswith(("+++", "---"))]
+    return [without_variation(line) for line in lines[first:last] if not line.startswith(("+++", "---"))]
 
 
 def main():
