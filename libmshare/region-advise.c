@@ -193,8 +193,8 @@ static int host_error(int err)
 	return fail(-EOPNOTSUPP, "advise: no host process to do it (%s)", strerrordesc_np(-err));
 }
 
-/* By the one process whose page tables map the pages. */
-static int by_host(struct region *r, const struct range *range, int advice)
+/* By the one process whose page tables map the pages; the end of the region is rounded up to unit. */
+static int by_host(struct region *r, const struct range *range, int advice, uint64_t unit)
 {
 	uint64_t end = (uint64_t)range->off + range->len;
 	int err = 0;
@@ -212,11 +212,24 @@ static int by_host(struct region *r, const struct range *range, int advice)
 						.argument = (uint32_t)advice,
 						.off = off };
 
-		err = align_up(len, page_sizes()->base, &request.len);
+		err = align_up(len, unit, &request.len);
 		if (!err)
 			err = shim_ask_host(r, &request);
 	}
 	return err ? host_error(err) : 0;
+}
+
+/* By whole tables: one that is linked is dumped whole. */
+static int by_host_for_dumps(struct region *r, const struct range *range, int advice)
+{
+	int err = 0;
+
+	if (r->ops->hosts_tables && !shim_has_feature(MSHARE_FEATURE_DONTDUMP))
+		err = fail(-EOPNOTSUPP,
+			   "advise: the mshare module that is loaded is too old for it");
+	else if (r->ops->hosts_tables)
+		err = range_check(range, call, r->grid);
+	return err ? err : by_host(r, range, advice, r->grid);
 }
 
 /* Those about the object, not about who maps it. */
@@ -229,6 +242,7 @@ static bool is_about_object(int advice)
 static int advise(struct region *r, const struct range *range, int advice)
 {
 	int err = is_about_object(advice) ? shim_refuse_parts(r, call) : 0;
+	uint64_t page = page_sizes()->base;
 
 	if (err)
 		return err;
@@ -240,13 +254,17 @@ static int advise(struct region *r, const struct range *range, int advice)
 	case MSHARE_ADVICE_COLLAPSE:
 		return collapse(r, range);
 	case MSHARE_ADVICE_COLD:
-		return by_host(r, range, MADV_COLD);
+		return by_host(r, range, MADV_COLD, page);
 	case MSHARE_ADVICE_PAGEOUT:
-		return by_host(r, range, MADV_PAGEOUT);
+		return by_host(r, range, MADV_PAGEOUT, page);
 	case MSHARE_ADVICE_HUGEPAGE:
-		return by_host(r, range, MADV_HUGEPAGE);
+		return by_host(r, range, MADV_HUGEPAGE, page);
+	case MSHARE_ADVICE_NOHUGEPAGE:
+		return by_host(r, range, MADV_NOHUGEPAGE, page);
+	case MSHARE_ADVICE_DONTDUMP:
+		return by_host_for_dumps(r, range, MADV_DONTDUMP);
 	default:
-		return by_host(r, range, MADV_NOHUGEPAGE);
+		return by_host_for_dumps(r, range, MADV_DODUMP);
 	}
 }
 
@@ -255,13 +273,10 @@ int region_advise(struct region *r, off_t off, uint64_t len, int advice)
 	struct range range;
 	int err;
 
-	if (advice < MSHARE_ADVICE_WILLNEED || advice > MSHARE_ADVICE_DONTDUMP)
+	if (advice < MSHARE_ADVICE_WILLNEED || advice > MSHARE_ADVICE_DODUMP)
 		return fail(-EINVAL, "advise: %d is not an mshare_advice value", advice);
 	if (advice == MSHARE_ADVICE_DISCARD)
 		return region_flush(r, off, len, MSHARE_FLUSH_DISCARD);
-	if (advice == MSHARE_ADVICE_DONTDUMP)
-		return fail(-EOPNOTSUPP, "advise: what a core dump leaves out each process says "
-					 "for itself: madvise(2), MADV_DONTDUMP");
 	err = range_find(r, call, off, len, &range);
 	if (!err)
 		err = range_check(&range, call, range_page(r));

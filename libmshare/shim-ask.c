@@ -41,6 +41,15 @@ int shim_ask(const struct region *r, int prot, const struct shim_request *reques
 	return device < 0 ? device : mshare_ctl(device, MSHARE_CTL_ASK, &ask);
 }
 
+bool shim_has_feature(uint64_t feature)
+{
+	struct mshare_ctl_query query = { .size = sizeof(query), .fd = -1 };
+	cleanup_fd int device = ctl_open();
+
+	return device >= 0 && !mshare_ctl(device, MSHARE_CTL_QUERY, &query) &&
+	       (query.features & feature);
+}
+
 int shim_start_host(const struct region *r)
 {
 	return host_start_tables(r->fd, r->name[0] ? r->name : "(unnamed)");

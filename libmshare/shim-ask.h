@@ -21,6 +21,8 @@ struct shim_request {
 
 /* The argument of PROTECT and MAP. */
 uint32_t shim_rights(int prot);
+/* Whether the module that is loaded can do this, MSHARE_FEATURE_*. */
+bool shim_has_feature(uint64_t feature);
 /* Starts a host for the region, or waits for one that another process starts. 0 or -errno. */
 must_check int shim_start_host(const struct region *r);
 

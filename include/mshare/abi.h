@@ -33,6 +33,7 @@
 #define MSHARE_FEATURE_READ_VIEWS (1ull << 1) /* read-only views with tables of their own */
 #define MSHARE_FEATURE_REQUESTS (1ull << 2) /* hosts can be asked: MSHARE_CTL_ASK */
 #define MSHARE_FEATURE_PARTS (1ull << 3) /* MSHARE_ASK_MAP, and MSHARE_CTL_PART for hosts */
+#define MSHARE_FEATURE_DONTDUMP (1ull << 4) /* MADV_DONTDUMP of a host holds for all */
 
 /*
  * MSHARE_CTL_QUERY - what this kernel does, and the state of the view of a file

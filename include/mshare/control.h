@@ -101,13 +101,15 @@ enum mshare_advice {
 	MSHARE_ADVICE_PAGEOUT = 6, /* reclaim now: to swap; of files what is clean (shim) */
 	MSHARE_ADVICE_HUGEPAGE = 7, /* huge pages when first touched, if the mount lets (shim) */
 	MSHARE_ADVICE_NOHUGEPAGE = 8, /* base pages only (shim) */
-	MSHARE_ADVICE_DONTDUMP = 9, /* on no backend: each process says so for itself */
+	MSHARE_ADVICE_DONTDUMP = 9, /* left out of core dumps (shim) */
+	MSHARE_ADVICE_DODUMP = 10, /* back again (shim) */
 };
 
 /*
  * mshare_advise - advice about a part of a region, with the same effect for all
  * @r:      the region.
- * @off:    where it begins; a multiple of the page size, with COLLAPSE of PMD size.
+ * @off:    where it begins; a multiple of the page size, with COLLAPSE, DONTDUMP and DODUMP of PMD
+ *          size.
  * @len:    bytes, a multiple of the same, or up to the end; 0 means to the end.
  * @advice: enum mshare_advice.
  *
@@ -116,13 +118,14 @@ enum mshare_advice {
  * one process only, for which there is madvise(2). POPULATE and COLLAPSE take time in proportion to
  * len. The kernel may not follow advice: without swap, PAGEOUT leaves memory where it is, and COLD
  * and PAGEOUT pass over pages that a process has mapped by itself too.
- * HUGEPAGE and NOHUGEPAGE are forgotten when nobody is attached any more.
+ * HUGEPAGE, NOHUGEPAGE and DONTDUMP are forgotten when nobody is attached any more.
  *
  * Returns 0; -1 on failure, and then it may be done in part:
  *   EBADF       r is NULL, closed or not a handle
  *   EINVAL      unknown advice, off negative, a range off the grid
  *   ENXIO       the range passes the present end of the region
- *   EACCES      DISCARD, COLD, PAGEOUT, HUGEPAGE, NOHUGEPAGE on a region opened read-only
+ *   EACCES      DISCARD, COLD, PAGEOUT, HUGEPAGE, NOHUGEPAGE, DONTDUMP, DODUMP on a region opened
+ *               read-only
  *   EPERM       the same on a sealed memfd
  *   EOPNOTSUPP  it would reach one process only, no host process can be had, or the kernel or file
  *               system cannot do it; DISCARD, WILLNEED, POPULATE, COLLAPSE: see mshare_map()

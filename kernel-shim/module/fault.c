@@ -21,18 +21,18 @@ static bool forbids(const struct vm_area_struct *host, const struct vm_fault *vm
  * Whether all of a slot is the view's, in VMAs that the host may have split: a table that is linked
  * is linked whole. Not if the host may not read a part: the core would take such entries in an
  * attached process for a hint of NUMA balancing, and make them accessible. host: one of the VMAs,
- * which may be read. Host mmap_lock held.
+ * which may be read, and dumped. Host mmap_lock held.
  */
-static bool slot_is_mapped(const struct mshim_view *view, const struct vm_area_struct *host,
+static bool slot_is_mapped(const struct mshim_link *link, const struct vm_area_struct *host,
 			   unsigned long addr)
 {
 	unsigned long end = addr + PMD_SIZE;
 
-	if (addr >= host->vm_start && end <= host->vm_end && !mshim_parts_any(view->parts))
+	if (addr >= host->vm_start && end <= host->vm_end && !mshim_parts_any(link->view->parts))
 		return true;
 	while (addr < end) {
-		host = mshim_host_vma(view, addr, &addr);
-		if (!host || !(host->vm_flags & VM_READ))
+		host = mshim_host_vma(link->view, addr, &addr);
+		if (!host || !(host->vm_flags & VM_READ) || mshim_dump_omits(link, host))
 			return false;
 	}
 	return true;
@@ -62,7 +62,7 @@ static void link_around(struct mshim_link *link, const struct vm_fault *vmf,
 		unsigned long addr = mshim_slot_addr(view, link->first + nr);
 
 		if (test_bit(nr, link->filled) || test_bit(nr, link->blank) || !pmd_none(*pmd) ||
-		    mshim_invalidating(view, addr) || !slot_is_mapped(view, host, addr)) {
+		    mshim_invalidating(view, addr) || !slot_is_mapped(link, host, addr)) {
 			from = NULL;
 			continue;
 		}
@@ -91,10 +91,10 @@ enum outcome {
  * Whether hints alone have kept the slot of addr, a page that the host maps, from being linked.
  * They are not looked for again: the host may have resolved the last one meanwhile.
  */
-static bool waits_for_hints(struct mshim_view *view, const struct vm_fault *vmf,
+static bool waits_for_hints(const struct mshim_link *link, const struct vm_fault *vmf,
 			    const struct vm_area_struct *host, unsigned long addr)
 {
-	return pmd_none(*vmf->pmd) && slot_is_mapped(view, host, addr & PMD_MASK);
+	return pmd_none(*vmf->pmd) && slot_is_mapped(link, host, addr & PMD_MASK);
 }
 
 /*
@@ -121,7 +121,7 @@ static enum outcome try_link(struct mshim_link *link, const struct vm_fault *vmf
 		if (!test_bit(nr, link->filled))
 			link_around(link, vmf, host);
 		if (outcome == DONE && !test_bit(nr, link->filled))
-			outcome = waits_for_hints(view, vmf, host, addr) ? HINTS : UNFIT;
+			outcome = waits_for_hints(link, vmf, host, addr) ? HINTS : UNFIT;
 	}
 	spin_unlock(&view->lock);
 	return outcome;
@@ -263,7 +263,7 @@ static vm_fault_t fault_once(struct mshim_link *link, const struct vm_fault *vmf
 	vma = mshim_host_vma(view, mshim_host_addr(view, vmf->pgoff), NULL);
 	if (vma && forbids(vma, vmf))
 		ret = VM_FAULT_SIGSEGV;
-	else if (vma)
+	else if (vma && !mshim_dump_omits(link, vma))
 		ret = link_or_fault(link, vmf, vma, seq, tries, outcome);
 	if (!dropped_lock(ret))
 		mmap_read_unlock(view->mm);

@@ -198,6 +198,19 @@ static int mshim_mprotect(struct vm_area_struct *vma, unsigned long start, unsig
 	return -EACCES;
 }
 
+/*
+ * The first thing a core dump asks of a VMA, and of one with a file nobody else does, which has its
+ * path for a name. NULL: to be dumped as its flags say.
+ */
+static const char *mshim_name(struct vm_area_struct *vma)
+{
+	struct mshim_link *link = vma->vm_private_data;
+
+	if (link)
+		mshim_dump_begin(link);
+	return NULL;
+}
+
 #ifdef CONFIG_NUMA
 /*
  * Pages are placed by the host's policy. This one has no MPOL_F_MOF, so that NUMA balancing leaves
@@ -239,6 +252,7 @@ static const struct vm_operations_struct mshim_vm_ops = {
 	.page_mkwrite = mshim_mkwrite,
 	.pfn_mkwrite = mshim_mkwrite,
 	.access = mshim_access,
+	.name = mshim_name,
 #ifdef CONFIG_NUMA
 	.set_policy = mshim_set_policy,
 	.get_policy = mshim_get_policy,

@@ -54,7 +54,8 @@ static long do_query(struct file *control, union argument *arg)
 	if (q->reserved)
 		return -EINVAL;
 	q->features = MSHARE_FEATURE_PTE_TABLES | MSHARE_FEATURE_READ_VIEWS |
-		      MSHARE_FEATURE_REQUESTS | MSHARE_FEATURE_PARTS;
+		      MSHARE_FEATURE_REQUESTS | MSHARE_FEATURE_PARTS |
+		      MSHARE_FEATURE_DONTDUMP;
 	q->slot_size = PMD_SIZE;
 	if (q->fd == -1)
 		return 0;

@@ -280,6 +280,10 @@ int mshim_attach_fd(struct mshim_view *view);
 vm_fault_t mshim_fault(struct vm_fault *vmf);
 vm_fault_t mshim_mkwrite(struct vm_fault *vmf);
 
+/* dump.c */
+void mshim_dump_begin(struct mshim_link *link);
+bool mshim_dump_omits(const struct mshim_link *link, const struct vm_area_struct *host);
+
 /* access.c */
 int mshim_access(struct vm_area_struct *vma, unsigned long addr, void *buf, int len, int write);
 
