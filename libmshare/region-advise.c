@@ -193,7 +193,7 @@ static int host_error(int err)
 	return fail(-EOPNOTSUPP, "advise: no host process to do it (%s)", strerrordesc_np(-err));
 }
 
-/* By the one process whose page tables map the pages; the end of the region is rounded up to unit. */
+/* By the one process whose page tables map the pages. Its end is rounded up to unit, bytes. */
 static int by_host(struct region *r, const struct range *range, int advice, uint64_t unit)
 {
 	uint64_t end = (uint64_t)range->off + range->len;
