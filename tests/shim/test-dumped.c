@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What core dumps of attached processes hold, and what mshare_advise() leaves out of all of them. */
+/* Core dumps of attached processes: what is in them, and what mshare_advise() leaves out of all. */
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -180,7 +180,7 @@ static void test_attachments(void **state)
 	all_leave(r, at);
 }
 
-/* What is new is dumped, what was left out stays so: in a view that has taken the place of another. */
+/* What is new is dumped, what was left out stays so, in a view that replaces another. */
 static void test_grown(void **state)
 {
 	const off_t from = (off_t)(GIB - 2 * SLOT);
