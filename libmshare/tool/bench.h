@@ -70,6 +70,8 @@ must_check int bench_attach(const struct bench_memory *m, void **addr, char *why
  */
 must_check int bench_fill(const struct bench_memory *m, uint64_t *huge, char *why, size_t why_size);
 
+#define BENCH_LINE 64 /* bytes */
+
 /*
  * Where the word of the base page at off is. In each page it is in the next cache line, as the rows
  * of a table are: at the same place of every page a million of them meet in the same few sets of
@@ -77,7 +79,7 @@ must_check int bench_fill(const struct bench_memory *m, uint64_t *huge, char *wh
  */
 static inline uint64_t bench_place(uint64_t off, uint64_t page)
 {
-	return off + off / page * 64 % page;
+	return off + off / page * BENCH_LINE % page;
 }
 
 /* The word that bench_fill() writes into the base page at this offset. */
