@@ -141,11 +141,13 @@ static int collapse_piece(char *addr, size_t pmd)
 static int collapse_pieces(const struct region *r, const struct range *range,
 			   const struct window *w)
 {
+	/* As for read_data_ahead(); without one all pieces are tried, the empty ones too. */
+	cleanup_fd int own = sys_reopen(r->fd, O_RDONLY | O_NONBLOCK);
 	uint64_t pmd = page_sizes()->pmd;
 	int err = 0;
 
 	for (uint64_t done = 0; !err && done + pmd <= range->len; done += pmd) {
-		off_t data = sys_seek_data(r->fd, range->off + (off_t)done);
+		off_t data = sys_seek_data(own, range->off + (off_t)done);
 
 		if (data == -ENXIO)
 			break;

@@ -55,7 +55,7 @@ static void leaves_nothing(void **state)
 	region_end(r);
 }
 
-/* Pieces that hold nothing stay empty. */
+/* Pieces that hold nothing stay empty, and the offset of the descriptor is left alone. */
 static void collapses(void **state)
 {
 	mshare_t r = region_make(REGION);
@@ -71,6 +71,7 @@ static void collapses(void **state)
 		check_equal(errno, EOPNOTSUPP);
 		check(mshare_probe(&caps) == 0 && !(caps.features & MSHARE_CAP_THP_COLLAPSE));
 	}
+	check_equal(lseek(mshare_fd(r), 0, SEEK_CUR), 0);
 	bytes_check(p + pmd_size(), page_size(), 2);
 	bytes_check_zero(p + pmd_size() + page_size(), REGION - pmd_size() - page_size());
 	check(page_size() == pmd_size() ||

@@ -42,16 +42,12 @@ static void test_secret_memory(void **state)
 	int device = device_open();
 
 	(void)state;
-	if (own.fd < 0) {
-		check_equal(errno, ENOSYS); /* off by default before Linux 6.5 */
-		print_message("this kernel was booted without secret memory\n");
-	} else {
-		check(ftruncate(own.fd, SLOT) == 0);
-		own.at = map_plain(own.fd, SLOT, READ_WRITE);
-		check_equal(view_create(device, own.fd, &own, READ_WRITE), -EOPNOTSUPP);
-		munmap(own.at, SLOT);
-		close(own.fd);
-	}
+	check(own.fd >= 0);
+	check(ftruncate(own.fd, SLOT) == 0);
+	own.at = map_plain(own.fd, SLOT, READ_WRITE);
+	check_equal(view_create(device, own.fd, &own, READ_WRITE), -EOPNOTSUPP);
+	munmap(own.at, SLOT);
+	close(own.fd);
 	close(device);
 }
 

@@ -19,7 +19,7 @@ PORTS = ("out", "err", "log", "verdict")
 # A guest under TCG on a busy machine is slow, which is no reason to complain.
 PATIENCE = "no_timer_check rcupdate.rcu_cpu_stall_timeout=120 watchdog_thresh=60 sysctl.kernel.watchdog_thresh=60"
 CMDLINE = ("console=ttyS0 loglevel=5 log_buf_len=4M printk.devkmsg=on panic=-1 panic_on_warn=1 "
-           f"oops=panic {PATIENCE} rdinit=/init")
+           f"oops=panic secretmem.enable=1 {PATIENCE} rdinit=/init")
 TCG = ["-accel", "tcg,thread=multi", "-cpu", "max"]
 KVM = ["-accel", "kvm", "-cpu", "host"]
 # How a program ends by a fault of its own. SIGKILL comes from others, and says nothing of QEMU.

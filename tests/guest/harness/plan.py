@@ -76,7 +76,7 @@ def _select(path):
             test = _program(rest)
             chosen[test["name"]] = test
         elif kind in ("omit", "may-skip"):
-            name, reason = _split_reason(rest, tests)
+            name, reason = _split_reason(rest, tests | chosen)
             (omitted if kind == "omit" else may_skip)[name] = reason
         elif kind == "limit":
             name, seconds = _split_reason(rest, chosen)
