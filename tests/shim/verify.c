@@ -47,8 +47,8 @@ void swap_begin(void)
 {
 	/* Some kernels have it built in. */
 	check(system("{ [ -e /sys/block/zram0 ] || modprobe zram; } && "
-		     "echo 256M >/sys/block/zram0/disksize && mkswap /dev/zram0 >/dev/null && swapon /dev/zram0") ==
-	      0);
+		     "echo 256M >/sys/block/zram0/disksize && "
+		     "mkswap /dev/zram0 >/dev/null && swapon /dev/zram0") == 0);
 }
 
 void swap_end(void)
