@@ -22,8 +22,8 @@
 #define MADV_COLLAPSE 25 /* Linux 6.1 */
 #endif
 
-/* A host answers in time for so much. */
-#define ASK_STEP GIB
+/* A host answers in time for so much, also if it pages that out to a slow disk. */
+#define ASK_STEP (64 * MIB)
 
 /*
  * The kernel cuts each read-ahead to what is usual for the device, or to its largest transfer if
