@@ -52,7 +52,10 @@ void mshim_dump_begin(struct mshim_link *link)
 {
 	unsigned long bytes;
 
-	/* Without: no memory, and zeros in the dump. The latter: killed, and so is the dump. */
+	/*
+	 * Without a notifier: no memory, and zeros in the dump. Without the lock: killed, and so is
+	 * the dump. The link has mm_users of the host, and goes with its VMA, which we have locked.
+	 */
 	if (!is_dumping(link) || mshim_link_insert_notifier(link) ||
 	    mshim_mmap_read_lock_nested(link->view->mm))
 		return;
