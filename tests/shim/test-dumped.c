@@ -26,29 +26,39 @@ struct core {
 	size_t size;
 };
 
-/* touched: what it reads before, or NULL. */
+/* What a process does that is dumped. */
+struct victim {
+	char *touches; /* or NULL */
+	bool forgets; /* that, afterwards */
+	const char *filter; /* for /proc/self/coredump_filter */
+};
+
+/* With mappings of files that have a name, which is how the kernel sees attached ones. */
+#define ALL "0x3b"
+#define BY_DEFAULT "0x33"
+
 static void be_dumped(void *arg)
 {
 	struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
-	const char *touched = arg;
+	const struct victim *v = arg;
 
-	if (touched)
-		bytes_check(touched, SIZE, SALT);
+	if (v->touches)
+		bytes_check(v->touches, SIZE, SALT);
+	check(!v->forgets || madvise(v->touches, SIZE, MADV_DONTNEED) == 0);
 	check(setrlimit(RLIMIT_CORE, &all) == 0);
-	/* With mappings of files that have a name, which is how the kernel sees them. */
-	check_equal(write_text("/proc/self/coredump_filter", "0x3b"), 0);
+	check_equal(write_text("/proc/self/coredump_filter", v->filter), 0);
 	check(signal(SIGABRT, SIG_DFL) != SIG_ERR);
 	abort();
 }
 
 /* Of a child, which has been attached since it was forked. */
-static struct core core_of_child(char *touched)
+static struct core core_of(struct victim victim)
 {
 	char path[64];
 	struct core core;
 	struct stat st;
 	int status, fd;
-	pid_t pid = child_start(be_dumped, touched);
+	pid_t pid = child_start(be_dumped, &victim);
 
 	check(waitpid(pid, &status, 0) == pid);
 	check(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT && WCOREDUMP(status));
@@ -102,7 +112,7 @@ static void dumps_hold(mshare_t r, char *at, uint64_t omitted)
 	links = region_stat(r, 0).links;
 	check(links > 0);
 	for (size_t i = 0; i < sizeof(touched) / sizeof(touched[0]); i++) {
-		struct core core = core_of_child(touched[i]);
+		struct core core = core_of((struct victim){ touched[i], false, ALL });
 
 		core_holds(&core, at, SIZE, omitted);
 		munmap((void *)core.at, core.size);
@@ -125,6 +135,21 @@ static void all_leave(mshare_t r, char *at)
 	check(mshare_detach(r, at, SIZE) == 0);
 	region_end(r);
 	nobody_hosts();
+}
+
+static void test_filter(void **state)
+{
+	char *at;
+	mshare_t r = region_filled(&at);
+	struct core unlinked = core_of((struct victim){ at, true, ALL });
+	struct core usual = core_of((struct victim){ at, false, BY_DEFAULT });
+
+	(void)state;
+	core_holds(&unlinked, at, SIZE, 0);
+	core_holds(&usual, at, SIZE, NOTHING);
+	munmap((void *)unlinked.at, unlinked.size);
+	munmap((void *)usual.at, usual.size);
+	all_leave(r, at);
 }
 
 static void test_whole(void **state)
@@ -169,7 +194,7 @@ static void test_attachments(void **state)
 	second = mshare_attach(r, NULL, SLOT, SLOT, READ_WRITE, 0);
 	check(reader != MAP_FAILED && first != MAP_FAILED && second != MAP_FAILED);
 	check(mshare_advise(r, SLOT, SLOT, MSHARE_ADVICE_DONTDUMP) == 0);
-	core = core_of_child(at);
+	core = core_of((struct victim){ at, false, ALL });
 	core_holds(&core, at, SIZE, 0x2);
 	core_holds(&core, reader, SIZE, 0x2);
 	core_holds(&core, first, SLOT, 0);
@@ -198,7 +223,7 @@ static void test_grown(void **state)
 	check(after != MAP_FAILED);
 	is_shared(r);
 	bytes_fill(after, 3 * SLOT, SALT);
-	core = core_of_child(NULL);
+	core = core_of((struct victim){ NULL, false, ALL });
 	core_holds(&core, before, 2 * SLOT, 0x1);
 	core_holds(&core, after, 3 * SLOT, 0x1);
 	munmap((void *)core.at, core.size);
@@ -240,8 +265,8 @@ static int end(void **state)
 int main(void)
 {
 	const struct CMUnitTest cases[] = {
-		CASE(test_whole), CASE(test_parts),	   CASE(test_attachments),
-		CASE(test_grown), CASE(test_off_the_grid),
+		CASE(test_filter),	CASE(test_whole), CASE(test_parts),
+		CASE(test_attachments), CASE(test_grown), CASE(test_off_the_grid),
 	};
 
 	return HOSTS_MAIN(cases);

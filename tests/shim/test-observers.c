@@ -1,88 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* What looks at an attached process: core dumps, its mappings and what they count, mincore(2). */
+/* What looks at an attached process: its mappings and what they count, mincore(2). */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "scene.h"
 
 #define SIZE (8 * MIB)
-
-struct dump {
-	const struct scene *scene;
-	const char *filter; /* for /proc/self/coredump_filter */
-	bool linked;
-};
-
-static void be_dumped(void *arg)
-{
-	struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
-	const struct dump *dump = arg;
-
-	pages_check(dump->scene->at, SIZE, SCENE_SALT);
-	check(dump->linked || madvise(dump->scene->at, SIZE, MADV_DONTNEED) == 0);
-	check(setrlimit(RLIMIT_CORE, &all) == 0);
-	check_equal(write_text("/proc/self/coredump_filter", dump->filter), 0);
-	check(signal(SIGABRT, SIG_DFL) != SIG_ERR);
-	abort();
-}
-
-/* The place of the region in the dump is where its first two words are, a page apart. */
-static bool contains_region(const char *path, const char *region)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct stat st;
-	const char *core;
-	bool found = false;
-
-	check(fd >= 0 && fstat(fd, &st) == 0);
-	core = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	check(core != MAP_FAILED);
-	for (size_t off = 0; !found && off + SIZE <= (size_t)st.st_size; off += PAGE)
-		found = !memcmp(core + off, region, SIZE);
-	munmap((void *)core, (size_t)st.st_size);
-	close(fd);
-	return found;
-}
-
-static bool dump_contains_region(struct dump *dump)
-{
-	char path[64];
-	int status;
-	bool found;
-	pid_t pid = child_start(be_dumped, dump);
-
-	check(waitpid(pid, &status, 0) == pid);
-	check(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT && WCOREDUMP(status));
-	snprintf(path, sizeof(path), "/scratch/core.%d", pid);
-	found = contains_region(path, dump->scene->at);
-	check(unlink(path) == 0);
-	return found;
-}
-
-/* A mapping of a file that has a name: bit 3 of the filter, which is not set by default. */
-static void test_core_dump(void **state)
-{
-	struct scene s = scene_make(SIZE);
-	struct dump with = { &s, "0x3b", true }, unlinked = { &s, "0x3b", false };
-	struct dump by_default = { &s, "0x33", true };
-
-	(void)state;
-	check_equal(write_text("/proc/sys/kernel/core_pattern", "/scratch/core.%p"), 0);
-	check(dump_contains_region(&with));
-	check(dump_contains_region(&unlinked));
-	check(!dump_contains_region(&by_default));
-	check_equal(write_text("/proc/sys/kernel/core_pattern", "core"), 0);
-	scene_end(&s);
-}
 
 /* The line of a file that begins with this address. */
 static const char *line_of(const char *path, const char *at)
@@ -239,9 +168,11 @@ static void test_walks_under_invalidation(void **state)
 int main(void)
 {
 	const struct CMUnitTest cases[] = {
-		cmocka_unit_test(test_core_dump), cmocka_unit_test(test_maps),
-		cmocka_unit_test(test_smaps),	  cmocka_unit_test(test_numa_maps),
-		cmocka_unit_test(test_mincore),	  cmocka_unit_test(test_walks_under_invalidation),
+		cmocka_unit_test(test_maps),
+		cmocka_unit_test(test_smaps),
+		cmocka_unit_test(test_numa_maps),
+		cmocka_unit_test(test_mincore),
+		cmocka_unit_test(test_walks_under_invalidation),
 	};
 
 	return SHIM_MAIN(cases);
