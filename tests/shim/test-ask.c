@@ -313,7 +313,6 @@ static void replace(void *arg)
 		pause();
 }
 
-/* Who is attached stays so, in the old one; the new one is larger, and as the host has made it. */
 /* What is attached by the view that was replaced is smaller, and reached as well. */
 static void flush_both(int fd)
 {
@@ -333,6 +332,7 @@ static void flush_both(int fd)
 	check_equal(view_query(fd, READ_WRITE).entries, 0);
 }
 
+/* Who is attached stays so, in the old one; the new one is larger, and as the host has made it. */
 static void test_replaced_view(void **state)
 {
 	struct two_views v = { .fd = memory_file(2 * SIZE) };

@@ -10,9 +10,9 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
+#include "kernel.h"
 #include "node.h"
 #include "scene.h"
 
@@ -85,16 +85,6 @@ static void use_and_be_balanced(const struct mapping *own)
 		pages_check(own->at, own->size, SCENE_SALT);
 }
 
-/* Before 6.5 the kernel finds the lock of a table by an entry that the module may be replacing. */
-static bool is_before_6_5(void)
-{
-	unsigned int major = 0, minor = 0;
-	struct utsname name;
-
-	check(uname(&name) == 0 && sscanf(name.release, "%u.%u", &major, &minor) == 2);
-	return major < 6 || (major == 6 && minor < 5);
-}
-
 /* Counts the exceptions of this process: getrusage(2) adds what it resolves for the host. */
 static int count_exceptions(void)
 {
@@ -122,11 +112,14 @@ static uint64_t hints_made(void)
 	return counter("/proc/vmstat", "numa_pte_updates");
 }
 
-/* Each fault of this process is one that the module has served: none has found a hint. */
+/*
+ * Each fault of this process is one that the module has served: none has found a hint. Before 6.5
+ * the kernel finds the lock of a table by an entry that the module may be replacing.
+ */
 static void meet_no_hints(void *arg)
 {
 	const struct scene *s = arg;
-	uint64_t until = hints_made() + 5 * PAGES;
+	uint64_t until = hints_made() + kernel_can_do(5, 1) * PAGES;
 	int fd = count_exceptions();
 	uint64_t before, served, own;
 
@@ -140,7 +133,7 @@ static void meet_no_hints(void *arg)
 	close(fd);
 	served = view_query(s->fd, READ_WRITE).faults - before;
 	print_message("%" PRIu64 " faults, %" PRIu64 " served\n", own, served);
-	check(own > 0 && (own <= served || !is_before_6_5()));
+	check(own > 0 && (own <= served || !kernel_is_before(6, 5)));
 }
 
 /*
@@ -174,7 +167,7 @@ static void test_hints_of_the_host(void **state)
 static void meet_at_once(void *arg)
 {
 	const struct scene *s = arg;
-	uint64_t until = hints_made() + 10 * s->size / PAGE;
+	uint64_t until = hints_made() + kernel_can_do(10, 1) * s->size / PAGE;
 	pid_t pids[4];
 
 	for (int i = 0; i < 4; i++)
