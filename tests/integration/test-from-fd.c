@@ -3,7 +3,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -186,26 +185,18 @@ static void empty_file(void **state)
 	refuse_and_close(disk_file(0), EINVAL);
 }
 
-static int reopened(int fd, int flags)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return open(path, flags | O_CLOEXEC);
-}
-
 static void not_open_for_reading(void **state)
 {
 	int fd = suitable_file(pmd_size());
 
 	(void)state;
-	refuse_and_close(reopened(fd, O_WRONLY), EACCES);
+	refuse_and_close(file_reopen(fd, O_WRONLY), EACCES);
 	close(fd);
 }
 
 static void open_for_reading_only(void **state)
 {
-	int fd = suitable_file(pmd_size()), reader = reopened(fd, O_RDONLY);
+	int fd = suitable_file(pmd_size()), reader = file_reopen(fd, O_RDONLY);
 	mshare_t r = mshare_from_fd(reader, NULL);
 
 	(void)state;

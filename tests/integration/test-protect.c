@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -293,25 +292,10 @@ static void forgotten_when_nobody_is_attached(void **state)
 	region_end(r);
 }
 
-static mshare_t reopened(mshare_t r, int flags)
-{
-	char path[64];
-	int fd;
-	mshare_t again;
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", mshare_fd(r));
-	fd = open(path, flags | O_CLOEXEC);
-	check(fd >= 0);
-	again = mshare_from_fd(fd, NULL);
-	check(again);
-	close(fd);
-	return again;
-}
-
 static void refusals(void **state)
 {
 	mshare_t r = region_make(REGION);
-	mshare_t reader = reopened(r, O_RDONLY);
+	mshare_t reader = region_reopen(r, O_RDONLY);
 	char *p = region_attach_all(r);
 
 	(void)state;

@@ -141,6 +141,27 @@ int disk_file(size_t size)
 	return sized(fd, size);
 }
 
+int file_reopen(int fd, int flags)
+{
+	char path[64];
+	int again;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	again = open(path, flags | O_CLOEXEC);
+	check(again >= 0);
+	return again;
+}
+
+mshare_t region_reopen(mshare_t r, int flags)
+{
+	int fd = file_reopen(mshare_fd(r), flags);
+	mshare_t again = mshare_from_fd(fd, NULL);
+
+	check(again);
+	close(fd);
+	return again;
+}
+
 static uint64_t pattern(size_t offset, uint64_t salt)
 {
 	return ((uint64_t)offset + 1) * 0x9e3779b97f4a7c15u ^ salt;

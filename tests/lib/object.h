@@ -40,6 +40,10 @@ size_t name_count(const char *name);
 int memory_file(size_t size);
 int disk_file(size_t size);
 
+/* Opened once more, with O_* flags of its own and O_CLOEXEC: a descriptor; a handle of a region. */
+int file_reopen(int fd, int flags);
+mshare_t region_reopen(mshare_t r, int flags);
+
 /* A pattern that differs from page to page: each 8 bytes hold offset and salt. */
 void bytes_fill(void *p, size_t len, uint64_t salt);
 void bytes_check(const void *p, size_t len, uint64_t salt);

@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
@@ -13,14 +12,6 @@
 #include <unistd.h>
 
 #include "operations.h"
-
-static int reopened(int fd, int flags)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return open(path, flags | O_CLOEXEC);
-}
 
 static void refuse_file(const struct operation *op, int fd, uint32_t prot, int err)
 {
@@ -51,7 +42,7 @@ static void not_a_file(const struct operation *op)
 	bad[2] = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	bad[3] = open("/dev/zero", O_RDWR | O_CLOEXEC);
 	bad[4] = eventfd(0, EFD_CLOEXEC);
-	bad[5] = reopened(operations.fd, O_PATH);
+	bad[5] = file_reopen(operations.fd, O_PATH);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		check(bad[i] >= 0);
 		refuse_file(op, bad[i], BOTH, -EBADF);
@@ -63,8 +54,8 @@ static void not_a_file(const struct operation *op)
 /* What mmap(2) would refuse. */
 static void without_right(const struct operation *op)
 {
-	int reader = reopened(operations.fd, O_RDONLY);
-	int writer = reopened(operations.fd, O_WRONLY);
+	int reader = file_reopen(operations.fd, O_RDONLY);
+	int writer = file_reopen(operations.fd, O_WRONLY);
 	int sealed = memory_file(OPERATIONS_SIZE);
 	int future = memory_file(OPERATIONS_SIZE);
 

@@ -300,12 +300,9 @@ static void on_alarm(int number)
 
 static void fill_pool(const struct scene *s)
 {
-	char path[64];
-
 	pool.device = device_open();
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", s->fd);
 	pool.files[0] = s->fd;
-	pool.files[1] = open(path, O_RDONLY | O_CLOEXEC);
+	pool.files[1] = file_reopen(s->fd, O_RDONLY);
 	pool.files[2] = memory_file(SIZE);
 	pool.files[3] = memory_file(SIZE);
 	pool.files[4] = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
@@ -256,12 +255,9 @@ static void test_who_may_ask(void **state)
 	int fd = memory_file(SIZE);
 	pid_t host = start_host(fd);
 	struct mshare_ctl_ask a = { .size = sizeof(a), .prot = BOTH, .len = SLOT };
-	char path[64];
 
 	(void)state;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	a.fd = open(path, O_RDONLY | O_CLOEXEC);
-	check(a.fd >= 0);
+	a.fd = file_reopen(fd, O_RDONLY);
 	a.operation = MSHARE_ASK_ADVISE;
 	check_equal(device_call(MSHARE_CTL_ASK, &a), -EACCES);
 	a.prot = MSHARE_VIEW_READ;

@@ -80,12 +80,8 @@ static void spliced_then_punched(const struct scene *s)
 
 static int direct_file(void)
 {
-	char path[64];
-	int fd = disk_file(SIZE), direct;
+	int fd = disk_file(SIZE), direct = file_reopen(fd, O_RDWR | O_DIRECT);
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	direct = open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
-	check(direct >= 0);
 	close(fd);
 	return direct;
 }

@@ -88,15 +88,12 @@ static void kernel_refuses_to_write(void *arg)
 	char bytes[PAGE] = { 1 };
 	int fd = disk_file(2 * PAGE), pipes[2];
 	struct iovec to = { (void *)target, PAGE };
-	char path[64];
 	int direct;
 
 	(void)arg;
 	check(pwrite(fd, bytes, PAGE, 0) == PAGE && fsync(fd) == 0);
 	read_refused(fd, "read");
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	direct = open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
-	check(direct >= 0);
+	direct = file_reopen(fd, O_RDWR | O_DIRECT);
 	read_refused(direct, "O_DIRECT");
 	(void)*(volatile const char *)target; /* linked: now without any fault */
 	read_refused(direct, "O_DIRECT, linked");
@@ -196,19 +193,16 @@ static void debugger_refused(void *arg)
 static void descriptor_decides(void *arg)
 {
 	const struct scene *s = arg;
-	char path[64];
-	int fd;
+	int fd = file_reopen(s->fd, O_RDONLY);
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", s->fd);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
 	check_equal(view_attach(fd, READ_WRITE), -EACCES);
 	detach(attach(fd, SIZE, READ_ONLY), SIZE);
 	close(fd);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
+	fd = file_reopen(s->fd, O_WRONLY);
 	check_equal(view_attach(fd, READ_ONLY), -EACCES);
 	check_equal(view_attach(fd, READ_WRITE), -EACCES);
 	close(fd);
-	fd = open(path, O_PATH | O_CLOEXEC);
+	fd = file_reopen(s->fd, O_PATH);
 	check_equal(view_attach(fd, READ_ONLY), -EBADF);
 }
 
@@ -267,12 +261,9 @@ static void test_who_may_only_read_does_not_host(void **state)
 	struct scene s = scene_make(SIZE);
 	struct mapping own = { .size = SIZE };
 	int device = device_open();
-	char path[64];
 
 	(void)state;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", s.fd);
-	own.fd = open(path, O_RDONLY | O_CLOEXEC);
-	check(own.fd >= 0);
+	own.fd = file_reopen(s.fd, O_RDONLY);
 	own.at = map_plain(own.fd, SIZE, READ_ONLY);
 	check_equal(view_create(device, own.fd, &own, READ_ONLY), -EACCES);
 	check_equal(view_create(device, s.fd, &own, READ_ONLY), -EINVAL);
