@@ -21,6 +21,8 @@
 #define ENTRY 8 /* bytes of a page table for each page */
 #define MOST_FAULTS 2
 #define ROUNDS 50
+/* A page may be mapped around a fault after it was unmapped and before it leaves the file. */
+#define MOST_TAKEN_TWICE 5
 
 static size_t size_of_region(void)
 {
@@ -329,8 +331,8 @@ static void test_only_linked_slots_cost_interrupts(void **state)
 	       (unsigned long long)linked.flushes, (unsigned long long)linked.interrupts,
 	       (unsigned long long)unlinked.flushes, (unsigned long long)unlinked.interrupts);
 	check(unlinked.interrupts < ROUNDS / 2);
-	check_equal(linked.invalidations, ROUNDS);
-	check_equal(linked.flushes, ROUNDS);
+	check(linked.invalidations >= ROUNDS && linked.invalidations <= ROUNDS + MOST_TAKEN_TWICE);
+	check_equal(linked.flushes, linked.invalidations);
 	check(linked.interrupts >= ROUNDS);
 	hosted_end(&h);
 	munmap(stop, sizeof(*stop));
