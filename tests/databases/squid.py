@@ -76,7 +76,7 @@ class Proxy:
 
     def start(self):
         self.run(prefixed=True)
-        self.wait_for(lambda: len(self.worker_processes()) == self.workers and self.answers())
+        self.wait_for(lambda: len(self.worker_processes()) == self.workers and self.all_accept())
 
     def stop(self):
         master = self.master()
@@ -89,6 +89,11 @@ class Proxy:
             if time.monotonic() > deadline:
                 raise Failed(f"nothing happened for {PATIENCE} seconds")
             time.sleep(0.2)
+
+    def all_accept(self):
+        """One worker answers before the others do."""
+        return all(f"kid{number}| Accepting HTTP" in self.log_text()
+                   for number in range(1, self.workers + 1))
 
     def answers(self):
         try:
