@@ -67,9 +67,9 @@ guest: build deps-guest ## a shell in a guest with the kernel KERNEL (6.12)
 check-guest: build deps-guest ## the tests of the guests alone, on both kernels
 	@meson test -C $(BUILD) --suite guest --print-errorlogs
 
-check-debug-kernel: build deps-debug-kernel ## the same on kernels that look for mistakes; hours
-	@MSHARE_BUILD=$(abspath $(BUILD)) tests/guest/suite --kernel debug-6.1 --timeout 14400
-	@MSHARE_BUILD=$(abspath $(BUILD)) tests/guest/suite --kernel debug-6.12 --timeout 14400
+check-debug-kernel: build deps-debug-kernel ## the same on kernels that look for mistakes; an hour
+	@MSHARE_BUILD=$(abspath $(BUILD)) tests/guest/suite --kernel debug-6.1 --nodes 2 --timeout 14400
+	@MSHARE_BUILD=$(abspath $(BUILD)) tests/guest/suite --kernel debug-6.12 --nodes 2 --timeout 14400
 
 clean: ## remove what was built
 	rm -rf $(BUILD) build-check
