@@ -2,6 +2,7 @@
 #include "child.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include "check.h"
 
 #define EXEC_ARGS 6
+#define LOOK_MS 100
 
 /* No child outlives a test that failed while it was running. */
 static pid_t fork_mortal(void)
@@ -111,11 +113,24 @@ void signpost_raise(struct signpost *post)
 	check(write(post->fds[1], "x", 1) == 1);
 }
 
+/* A child that is dead will not come; it stays for child_wait(). */
+static void check_children(void)
+{
+	siginfo_t ended = { 0 };
+
+	if (waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) || ended.si_pid == 0)
+		return;
+	check(ended.si_code != CLD_EXITED || ended.si_status == 0);
+}
+
 void signpost_await(struct signpost *post)
 {
+	struct pollfd way = { .fd = post->fds[0], .events = POLLIN };
 	char byte;
 	ssize_t n;
 
+	while (poll(&way, 1, LOOK_MS) < 1)
+		check_children();
 	do
 		n = read(post->fds[0], &byte, 1);
 	while (n < 0 && errno == EINTR);

@@ -31,7 +31,10 @@ pid_t child_exec(const char *mode, ...) __attribute__((sentinel));
 /* For main(): the arguments after --MODE, or NULL when the program was not started that way. */
 char **child_mode(int argc, char **argv, const char *mode);
 
-/* Meeting points between processes: a byte through a pipe. */
+/*
+ * Meeting points between processes: a byte through a pipe. Who awaits one fails when a child of his
+ * has failed meanwhile, instead of waiting for ever.
+ */
 struct signpost {
 	int fds[2];
 };

@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "kernel.h"
 #include "scene.h"
 
 #ifndef MADV_COLLAPSE
@@ -24,9 +25,9 @@
 #endif
 #define SIZE (8 * MIB)
 #define VICTIMS 3
-#define DEEDS 25
+#define DEEDS kernel_can_do(25, 5)
 #define VILLAINS 3 /* threads, in the last case */
-#define VILLAIN_DEEDS 60
+#define VILLAIN_DEEDS kernel_can_do(60, 15)
 #define SECRET 0x5ec2e75ec2e75ec2u
 
 struct tally {
@@ -245,7 +246,7 @@ static void do_on_and_on(const struct mapping *own)
 {
 	srand((unsigned int)getpid());
 	usleep(20000);
-	for (int i = 0; i < DEEDS; i++) {
+	for (size_t i = DEEDS; i > 0; i--) {
 		deed(own);
 		usleep(2000);
 		restore(own);
@@ -275,7 +276,7 @@ static host_body *const villainies[] = {
 
 static void *be_villain(void *own)
 {
-	for (int i = 0; i < VILLAIN_DEEDS; i++) {
+	for (size_t i = VILLAIN_DEEDS; i > 0; i--) {
 		villainies[(size_t)rand() % (sizeof(villainies) / sizeof(villainies[0]))](own);
 		if (rand() % 2)
 			restore(own);
