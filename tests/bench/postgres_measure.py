@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """postgres_measure.py --data DIR --programs DIR [options] ROW... - what a running PostgreSQL costs
-each of its clients, and what they get: one server after the other over the same data, one for each
-ROW, figures as a list in JSON on standard output. `make bench-postgres` calls this; it works in a
-guest, too.
+each of its clients, and what they get: a server for each ROW, figures as a list in JSON on standard
+output. One server after the other over the same data, or --together: all at once, each over a copy
+of its own, and loaded in turns, so that what else the machine has to do hits all of them alike.
+`make bench-postgres` calls this; it works in a guest, too.
 
 ROW is NAME, or NAME=BACKEND[+OPTION] for a server under `mshare run --backend BACKEND [--OPTION]`
 (NAME=auto: without --backend), and "huge_pages" is PostgreSQL's own setting of that name.
@@ -13,9 +14,11 @@ import json
 import os
 import pathlib
 import platform
+import random
 import re
 import resource
 import statistics
+import subprocess
 import sys
 import time
 
@@ -116,12 +119,24 @@ class Measurement:
     def __init__(self, options, row):
         self.options = options
         self.name, _, self.backend = row.partition("=")
+        self.found, self.turns = {}, []
         user = account.Account("postgres")
         self.directory = user.make_directory("mshare-bench")
         self.report = self.directory / "report"
         self.server = postgres.Cluster(user, options.programs, self.directory, self.prefix(),
                                        postgres.uninstalled())
-        self.server.data = options.data
+
+    def do(self, *steps):
+        """What they find is added. Nothing is done any more once a step has failed."""
+        for step in steps:
+            if "unavailable" in self.found:
+                return
+            try:
+                self.found |= step() or {}
+            except (postgres.Failed, OSError) as error:
+                self.found |= {"unavailable": f"{error}",
+                               "log": self.server.log_text().splitlines()[-5:]}
+                self.server.destroy()
 
     def prefix(self):
         if not self.backend:
@@ -133,6 +148,9 @@ class Measurement:
 
     def makes_huge(self):
         return self.backend.split("+")[0] in ("auto", "thp")
+
+    def takes_reserved_pages(self):
+        return self.name == "huge_pages" or self.backend.split("+")[0] == "hugetlb"
 
     def reported(self):
         """What `mshare run` says of the pool: its largest mapping."""
@@ -148,7 +166,15 @@ class Measurement:
         return ["pgbench", "-n", "-S", "-M", "prepared", "-c", str(self.options.clients),
                 "-j", str(os.cpu_count()), *words]
 
+    def take_data(self):
+        if not self.options.together:
+            self.server.data = self.options.data
+            return
+        subprocess.run(["cp", "-a", "--reflink=auto", self.options.data, self.server.data],
+                       check=True)
+
     def start(self):
+        self.take_data()
         self.server.configure({
             "shared_buffers": f"{self.options.pool}MB",
             "huge_pages": "on" if self.name == "huge_pages" else "off",
@@ -160,7 +186,10 @@ class Measurement:
         self.server.sql("CREATE EXTENSION IF NOT EXISTS pg_prewarm")
         names = ", ".join(f"('{each}')" for each in RELATIONS)
         blocks = self.server.sql(f"SELECT sum(pg_prewarm(r)) FROM (VALUES {names}) AS all_of(r)")
-        return int(blocks) * int(self.server.sql("SHOW block_size"))
+        return {"filled_bytes": int(blocks) * int(self.server.sql("SHOW block_size"))}
+
+    def settle(self):
+        return {"settle_seconds": settle() if self.makes_huge() else 0}
 
     def connect(self):
         """From the start of pgbench until each client has connected and has its first answers."""
@@ -263,28 +292,44 @@ class Measurement:
                 "reconnect_cpu_ms": (self.cpu_seconds_at_rest() - so_far) * 1000,
                 "initial_reconnection_ms": initial_connection_ms(said)}
 
-    def measure(self):
-        try:
-            self.start()
-            found = {"filled_bytes": self.fill()}
-            found["settle_seconds"] = settle() if self.makes_huge() else 0
-            found |= self.connect() | self.load() | self.ready() | self.after_a_pass()
-            found |= self.reported()
-            self.server.stop()
-            return found
-        except (postgres.Failed, OSError) as error:
-            return {"unavailable": f"{error}", "log": self.server.log_text().splitlines()[-5:]}
-        finally:
-            self.server.destroy()
+    def take_turn(self):
+        self.turns.append(self.load())
+
+    def end(self):
+        load = {name: statistics.median(turn[name] for turn in self.turns)
+                for name in self.turns[0]}
+        self.found |= load | {"turns": self.turns} | self.reported()
+        self.server.stop()
+
+    def row(self):
+        return {"row": self.name, "backend": self.backend or None, "kernel": platform.release(),
+                "machine": self.options.machine, "clients": self.options.clients,
+                "shared_buffers_mib": self.options.pool, "seconds": self.options.seconds,
+                **self.found}
 
 
-def measure(options, row):
+def take_turns(measurements):
+    """In another order each time: who comes after whom may matter."""
+    for each in random.sample(measurements, len(measurements)):
+        each.do(each.take_turn)
+
+
+def measure(options, rows):
+    """The figures of servers that run at the same time."""
     load = os.getloadavg()[0]
-    found = Measurement(options, row).measure()
-    return {"row": row.partition("=")[0], "backend": row.partition("=")[2] or None,
-            "kernel": platform.release(), "machine": options.machine, "clients": options.clients,
-            "shared_buffers_mib": options.pool, "seconds": options.seconds,
-            "load_before": load, **found}
+    all_of = [Measurement(options, row) for row in rows]
+    try:
+        # First come those that need what others might take: sorted() keeps all else as it is.
+        for each in sorted(all_of, key=Measurement.takes_reserved_pages, reverse=True):
+            each.do(each.start, each.fill, each.settle, each.connect)
+        for _ in range(options.turns):
+            take_turns(all_of)
+        for each in all_of:
+            each.do(each.ready, each.after_a_pass, each.end)
+    finally:
+        for each in all_of:
+            each.server.destroy()
+    return [each.row() | {"load_before": load} for each in all_of]
 
 
 def parse():
@@ -295,14 +340,17 @@ def parse():
     parser.add_argument("--machine", default="native")
     parser.add_argument("--clients", type=int, default=100)
     parser.add_argument("--pool", type=int, default=2048, help="shared_buffers, MiB")
-    parser.add_argument("--seconds", type=int, default=20)
+    parser.add_argument("--seconds", type=int, default=20, help="of a turn")
+    parser.add_argument("--turns", type=int, default=1, help="of each row")
+    parser.add_argument("--together", action="store_true")
     parser.add_argument("rows", nargs="+")
     return parser.parse_args()
 
 
 def main():
     options = parse()
-    json.dump([measure(options, row) for row in options.rows], sys.stdout)
+    groups = [options.rows] if options.together else [[row] for row in options.rows]
+    json.dump([found for rows in groups for found in measure(options, rows)], sys.stdout)
     print()
 
 

@@ -32,7 +32,8 @@ ready           from the start of pgbench until every client has connected and h
                 in every 64 KiB of the table: until nobody has page tables to build any more
 reconnect       from the death of all clients, which have read the table, until as many new ones have
                 connected and have ten answers each: what a restart of the application costs
-tps             pgbench -S -M prepared, without the time to connect
+tps             pgbench -S -M prepared, without the time to connect; natively each turn is compared
+                with that of plain beside it, and the ratio is the median of these
 per CPU s       transactions for each second of processor time, of clients and backends together:
                 the same as tps, but for what else the machine had to do
 (2.0x)          so many times better than plain in the same run
@@ -51,18 +52,34 @@ def _median_row(rounds):
     good = [row for row in rounds if "unavailable" not in row]
     if not good:
         return rounds[0]
-    row = dict(good[-1], rounds=len(good))
+    row = dict(good[-1], rounds=len(good), turns=_numbered_turns(good))
     for name, value in row.items():
         if isinstance(value, (int, float)) and name != "rounds":
-            row[name] = statistics.median(each[name] for each in good)
+            middle = statistics.median_low if isinstance(value, int) else statistics.median
+            row[name] = middle([each[name] for each in good])
     return row
+
+
+def _numbered_turns(rounds):
+    """By round and turn: what ran one after the other in two rows has the same number."""
+    return {f"{row.get('round', 0)}.{i}": turn
+            for row in rounds for i, turn in enumerate(row.get("turns", []))}
+
+
+def ratios_of_turns(row, baseline, name):
+    """Sorted; of the turns that both have."""
+    turns, others = row.get("turns", {}), baseline.get("turns", {})
+    return sorted(turns[number][name] / others[number][name] for number in turns
+                  if number in others)
 
 
 def ratio(row, baseline, name, more_is_better):
     value, base = row.get(name), baseline.get(name)
     if more_is_better is None or row is baseline or not value or not base:
         return None
-    return value / base if more_is_better else base / value
+    if not more_is_better:
+        return base / value
+    return statistics.median(ratios_of_turns(row, baseline, name) or [value / base])
 
 
 def _cell(row, baseline, column):
@@ -91,17 +108,29 @@ def _print_table(lines):
         print("  ".join([line[0].ljust(len(first)), *rest]).rstrip())
 
 
+def _show_spread(row, baseline):
+    times = ratios_of_turns(row, baseline, "tps")
+    if row is baseline or len(times) < 4:
+        return
+    low, _, high = statistics.quantiles(times, n=4, method="inclusive")
+    print(f"{row['row']}: {times[0]:.2f} to {times[-1]:.2f} times the transactions of"
+          f" {BASELINE} in {len(times)} turns, half of them {low:.2f} to {high:.2f}")
+
+
 def _show_machine(machine, rows):
     good = [row for row in rows if "unavailable" not in row]
     if good:
         first = good[0]
         print(f"\n{machine}, Linux {first['kernel']}: shared_buffers {first['shared_buffers_mib']}"
               f" MiB, {first['filled_bytes'] >> 20} MiB of them filled, load before"
-              f" {', '.join(format(row['load_before'], '.1f') for row in good)}\n")
+              f" {', '.join(dict.fromkeys(format(row['load_before'], '.1f') for row in good))}\n")
         baseline = next((row for row in good if row["row"] == BASELINE), {})
         _print_table([["", *(column[0] for column in COLUMNS)],
                       *([row["row"], *(_cell(row, baseline, column) for column in COLUMNS)]
                         for row in good)])
+        print()
+        for row in good:
+            _show_spread(row, baseline)
     for row in rows:
         _remark(row)
 

@@ -48,6 +48,32 @@ def medians_of_rounds(_):
     tap.expect(rows[0]["tps"] == 110 and rows[0]["rounds"] == 3, rows[0])
 
 
+def with_turns(row, number, *all_tps):
+    return {**row, "round": number, "tps": sorted(all_tps)[len(all_tps) // 2],
+            "turns": [{"tps": tps, "transactions_per_cpu_second": tps} for tps in all_tps]}
+
+
+def turns_are_compared_with_those_beside_them(_):
+    plain = [with_turns(PLAIN, 0, 100, 200, 300), with_turns(PLAIN, 1, 50, 60, 70)]
+    thp = [with_turns(THP, 1, 100, 120, 140), with_turns(THP, 0, 110, 210, 310)]
+    rows = postgres_table.medians(plain + thp)
+    times = postgres_table.ratios_of_turns(rows[1], rows[0], "tps")
+    tap.expect([round(each, 2) for each in times] == [1.03, 1.05, 1.1, 2, 2, 2], times)
+    tap.expect(round(postgres_table.ratio(rows[1], rows[0], "tps", True), 2) == 1.55, times)
+    text = shown(rows)
+    tap.expect("thp: 1.03 to 2.00 times the transactions of plain in 6 turns" in text, text)
+    tap.expect("(1.6x)" in text or "(1.5x)" in text, text)
+
+
+def a_turn_that_only_one_has_does_not_count(_):
+    rows = postgres_table.medians([with_turns(PLAIN, 0, 100, 100), with_turns(PLAIN, 1, 10, 10),
+                                   {**MISSING, "row": "thp", "round": 0},
+                                   with_turns(THP, 1, 20, 30)])
+    times = postgres_table.ratios_of_turns(rows[1], rows[0], "tps")
+    tap.expect(times == [2, 3], times)
+    tap.expect("in 2 turns" not in shown(rows), "a spread of two")
+
+
 def a_round_that_failed_does_not_count(_):
     rows = postgres_table.medians([MISSING, {**PLAIN, "row": "hugetlb"}])
     tap.expect("unavailable" not in rows[0] and rows[0]["rounds"] == 1, rows)
@@ -85,6 +111,8 @@ def bars_are_in_proportion(_):
 
 if __name__ == "__main__":
     sys.exit(tap.run([less_is_better_and_more_is_better, medians_of_rounds,
+                      turns_are_compared_with_those_beside_them,
+                      a_turn_that_only_one_has_does_not_count,
                       a_round_that_failed_does_not_count, the_table_has_every_figure,
                       a_weaker_backend_is_told, the_chart_is_well_formed, bars_are_in_proportion],
                      None))
