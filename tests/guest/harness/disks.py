@@ -8,6 +8,8 @@ from . import paths
 
 SCRATCH_SIZE = 1 << 30
 SLACK = 16 << 20
+BLOCK = 4096
+BLOCK_GROUP = BLOCK * 8 * BLOCK  # bytes: one block of bits for its blocks
 
 
 def _sparse(path, size):
@@ -25,20 +27,24 @@ def _ext4(path, size, *options):
 
 def _room_for(directory):
     """Bytes and inodes; each file is rounded up to a block."""
-    size = count = 0
-    for parent, _, files in os.walk(directory):
-        count += 1 + len(files)
+    size, count = 0, 1
+    for parent, directories, files in os.walk(directory):
+        count += len(directories) + len(files)  # links to directories are not walked into
         for name in files:
             try:
-                size += os.lstat(os.path.join(parent, name)).st_size + 4096
+                size += os.lstat(os.path.join(parent, name)).st_size + BLOCK
             except FileNotFoundError:
                 continue
     return size + size // 8 + count * 512 + SLACK, count + 64
 
 
 def shared(source, path):
+    """Whole groups: of a small rest mke2fs makes none, and the inodes meant for it are missing. In
+    each group it rounds their number down to a multiple of eight."""
     size, inodes = _room_for(source)
-    return _ext4(path, size, "-d", source, "-N", str(inodes), "-m", "0", "-O", "^has_journal")
+    groups = -(-size // BLOCK_GROUP)
+    return _ext4(path, groups * BLOCK_GROUP, "-b", str(BLOCK), "-N", str(inodes + 8 * groups),
+                 "-d", source, "-m", "0", "-O", "^has_journal")
 
 
 def empty(path, size):
