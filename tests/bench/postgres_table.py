@@ -128,7 +128,6 @@ def _show_machine(machine, rows):
         _print_table([["", *(column[0] for column in COLUMNS)],
                       *([row["row"], *(_cell(row, baseline, column) for column in COLUMNS)]
                         for row in good)])
-        print()
         for row in good:
             _show_spread(row, baseline)
     for row in rows:
