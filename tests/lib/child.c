@@ -113,8 +113,7 @@ void signpost_raise(struct signpost *post)
 	check(write(post->fds[1], "x", 1) == 1);
 }
 
-/* A child that is dead will not come; it stays for child_wait(). */
-static void check_children(void)
+void child_check_all(void)
 {
 	siginfo_t ended = { 0 };
 
@@ -130,7 +129,7 @@ void signpost_await(struct signpost *post)
 	ssize_t n;
 
 	while (poll(&way, 1, LOOK_MS) < 1)
-		check_children();
+		child_check_all();
 	do
 		n = read(post->fds[0], &byte, 1);
 	while (n < 0 && errno == EINTR);

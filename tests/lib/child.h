@@ -16,6 +16,12 @@ void child_wait(pid_t pid);
 /* Both: what is process-wide (limits, filters, signals) stays in there. */
 void child_run(child_body *body, void *arg);
 
+/*
+ * Fails the test if a child has failed that nobody has waited for yet; it stays for child_wait().
+ * Sees one that has ended, not all: for loops.
+ */
+void child_check_all(void);
+
 /* Kills with SIGKILL and reaps. */
 void child_kill(pid_t pid);
 
