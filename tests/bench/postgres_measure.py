@@ -127,16 +127,20 @@ class Measurement:
                                        postgres.uninstalled())
 
     def do(self, *steps):
-        """What they find is added. Nothing is done any more once a step has failed."""
+        """What they find is added. Once a step has failed, that is all there is to be said."""
         for step in steps:
             if "unavailable" in self.found:
                 return
             try:
                 self.found |= step() or {}
-            except (postgres.Failed, OSError) as error:
-                self.found |= {"unavailable": f"{error}",
-                               "log": self.server.log_text().splitlines()[-5:]}
+            except (postgres.Failed, OSError, subprocess.SubprocessError) as error:
+                self.found = {"unavailable": f"{error}",
+                              "log": self.server.log_text().splitlines()[-5:]}
                 self.server.destroy()
+
+    def close(self):
+        if "unavailable" not in self.found:
+            self.server.destroy()
 
     def prefix(self):
         if not self.backend:
@@ -328,7 +332,7 @@ def measure(options, rows):
             each.do(each.ready, each.after_a_pass, each.end)
     finally:
         for each in all_of:
-            each.server.destroy()
+            each.close()
     return [each.row() | {"load_before": load} for each in all_of]
 
 
