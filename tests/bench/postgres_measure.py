@@ -48,19 +48,13 @@ PTE_TABLE, PMD_TABLE, PUD_TABLE = 2 << 20, 1 << 30, 512 << 30  # bytes that one 
 TABLE_KB = 4
 
 
-def huge_shared_kb():
-    """Shared memory in transparent huge pages, on the whole machine."""
-    text = pathlib.Path("/proc/meminfo").read_text()
-    return int(re.search(r"^ShmemHugePages:\s*(\d+)", text, re.MULTILINE)[1])
-
-
 def settle():
     """Waits until huge pages are no longer being made. Seconds until the last one was seen."""
     begun = last = time.monotonic()
-    before = huge_shared_kb()
+    before = mappings.meminfo("ShmemHugePages")  # of the whole machine
     while time.monotonic() - last < QUIET_SECONDS and last - begun < SETTLE_SECONDS:
         time.sleep(0.25)
-        now = huge_shared_kb()
+        now = mappings.meminfo("ShmemHugePages")
         if now > before:
             last = time.monotonic()
         before = now
@@ -136,11 +130,6 @@ class Measurement:
             except (postgres.Failed, OSError, subprocess.SubprocessError) as error:
                 self.found = {"unavailable": f"{error}",
                               "log": self.server.log_text().splitlines()[-5:]}
-                self.server.destroy()
-
-    def close(self):
-        if "unavailable" not in self.found:
-            self.server.destroy()
 
     def prefix(self):
         if not self.backend:
@@ -302,8 +291,8 @@ class Measurement:
     def end(self):
         load = {name: statistics.median(turn[name] for turn in self.turns)
                 for name in self.turns[0]}
-        self.found |= load | {"turns": self.turns} | self.reported()
         self.server.stop()
+        return load | {"turns": self.turns} | self.reported()
 
     def row(self):
         return {"row": self.name, "backend": self.backend or None, "kernel": platform.release(),
@@ -332,7 +321,7 @@ def measure(options, rows):
             each.do(each.ready, each.after_a_pass, each.end)
     finally:
         for each in all_of:
-            each.close()
+            each.server.destroy()
     return [each.row() | {"load_before": load} for each in all_of]
 
 

@@ -34,8 +34,8 @@ reconnect       from the death of all clients, which have read the table, until 
                 connected and have ten answers each: what a restart of the application costs
 tps             pgbench -S -M prepared, without the time to connect; natively each turn is compared
                 with that of plain beside it, and the ratio is the median of these
-per CPU s       transactions for each second of processor time, of clients and backends together:
-                the same as tps, but for what else the machine had to do
+per CPU s       transactions for each second of processor time, of clients and backends together, from
+                their start to their end: not what else the machine had to do
 (2.0x)          so many times better than plain in the same run
 """
 

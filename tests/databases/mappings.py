@@ -48,6 +48,12 @@ def largest_shared(pid):
                key=lambda each: each.size, default=None)
 
 
+def meminfo(field):
+    """A field of /proc/meminfo: kB, or a number of huge pages."""
+    text = pathlib.Path("/proc/meminfo").read_text()
+    return int(re.search(rf"^{field}:\s*(\d+)", text, re.MULTILINE)[1])
+
+
 def status_kilobytes(pid, field):
     """A field of /proc/PID/status, in kB; None for a process that has ended."""
     try:

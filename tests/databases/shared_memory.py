@@ -6,6 +6,8 @@ import os
 import pathlib
 import time
 
+import mappings
+
 PATIENCE = 60  # seconds: mshare-host looks for users from time to time, then leaves
 QUIET = 4  # without a change
 
@@ -85,9 +87,9 @@ def _huge_pages():
     """In use or promised. Nobody else uses any where the caller has seen to that."""
     if "MSHARE_TEST_HUGEPAGES" not in os.environ:
         return set()
-    lines = (line.split(":") for line in pathlib.Path("/proc/meminfo").read_text().splitlines())
-    pages = {name: int(value.split()[0]) for name, value in lines if name.startswith("HugePages")}
-    used = pages["HugePages_Total"] - pages["HugePages_Free"] + pages["HugePages_Rsvd"]
+    total, free, promised = map(mappings.meminfo,
+                                ("HugePages_Total", "HugePages_Free", "HugePages_Rsvd"))
+    used = total - free + promised
     return {f"{used} huge pages in use"}
 
 
